@@ -1,0 +1,143 @@
+#include "api/admin/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/limits.h"
+
+#include "proto/base/banned.h"
+
+enum { NAME_CHARS_MAX = LIMIT_KEY_CHARS };
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} scopes_known[] = {{"ingest", 1}, {"read", 2}, {"write", 4}, {"manage", 8}};
+
+enum { SCOPES = sizeof scopes_known / sizeof scopes_known[0] };
+
+struct slot {
+    const char *name;
+    unsigned takes; /* 0: every command */
+    const char **value;
+};
+
+/* Reads words[*at] as one of the options; moves past its value. */
+static err_t option_read(int argc, const char *const *words, int *at, const struct slot *slots,
+                         size_t count, unsigned takes, struct detail *detail)
+{
+    const char *word = words[*at] + 2;
+    size_t len = strcspn(word, "=");
+    for (size_t i = 0; i < count; i++) {
+        bool is_it = strlen(slots[i].name) == len && memcmp(slots[i].name, word, len) == 0;
+        if (!is_it || (slots[i].takes != 0 && (slots[i].takes & takes) == 0)) {
+            continue;
+        }
+        if (word[len] == '=') {
+            *slots[i].value = word + len + 1;
+        } else if (*at + 1 < argc) {
+            *at += 1;
+            *slots[i].value = words[*at];
+        } else {
+            detail_set(detail, "--%s needs a value", slots[i].name);
+            return FAIL(BAD_VALUE);
+        }
+        return OK;
+    }
+    detail_set(detail, "there is no option '%s' here", words[*at]);
+    return FAIL(BAD_VALUE);
+}
+
+err_t admin_options_read(int argc, const char *const *words, unsigned takes, struct detail *detail,
+                         struct admin_options *ret_options)
+{
+    struct admin_options options = {0};
+    const struct slot slots[] = {
+        {"postgres", 0, &options.postgres},
+        {"project", ADMIN_TAKES_PROJECT, &options.project},
+        {"name", ADMIN_TAKES_NAME, &options.name},
+        {"scopes", ADMIN_TAKES_SCOPES, &options.scopes},
+    };
+    enum { SLOTS = sizeof slots / sizeof slots[0] };
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(words[i], "--", 2) == 0) {
+            TRY(option_read(argc, words, &i, slots, SLOTS, takes, detail));
+        } else if ((takes & ADMIN_TAKES_WORD) != 0 && options.word == NULL) {
+            options.word = words[i];
+        } else {
+            detail_set(detail, "'%s' is one word too many", words[i]);
+            return FAIL(BAD_VALUE);
+        }
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        if ((slots[i].takes & takes) != 0 && *slots[i].value == NULL) {
+            detail_set(detail, "--%s is missing", slots[i].name);
+            return FAIL(BAD_VALUE);
+        }
+    }
+    if ((takes & ADMIN_TAKES_WORD) != 0 && options.word == NULL) {
+        detail_set(detail, "its name or id is missing");
+        return FAIL(BAD_VALUE);
+    }
+    *ret_options = options;
+    return OK;
+}
+
+static unsigned scope_bit(const char *text, size_t len)
+{
+    for (size_t i = 0; i < SCOPES; i++) {
+        if (strlen(scopes_known[i].name) == len && memcmp(scopes_known[i].name, text, len) == 0) {
+            return scopes_known[i].bit;
+        }
+    }
+    return 0;
+}
+
+err_t admin_scopes_read(const char *text, struct detail *detail, unsigned *ret_scopes)
+{
+    unsigned scopes = 0;
+    const char *at = text;
+    for (;;) {
+        size_t len = strcspn(at, ",");
+        unsigned bit = scope_bit(at, len);
+        if (bit == 0) {
+            detail_set(detail, "'%.*s' is no scope; they are ingest, read, write and manage",
+                       (int)(len < NAME_CHARS_MAX ? len : NAME_CHARS_MAX), at);
+            return FAIL(BAD_VALUE);
+        }
+        scopes |= bit;
+        if (at[len] == '\0') {
+            break;
+        }
+        at += len + 1;
+    }
+    *ret_scopes = scopes;
+    return OK;
+}
+
+void admin_scopes_write(unsigned scopes, char ret_text[ADMIN_SCOPES_BYTES])
+{
+    size_t len = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < SCOPES; i++) {
+        if ((scopes & scopes_known[i].bit) != 0) {
+            len += (size_t)snprintf(ret_text + len, ADMIN_SCOPES_BYTES - len, "%s%s",
+                                    len == 0 ? "" : ",", scopes_known[i].name);
+        }
+    }
+}
+
+err_t admin_name_check(const char *what, const char *name, struct detail *detail)
+{
+    struct bytes text = bytes_of_text(name);
+    bool is_good = text.len > 0 && bytes_are_utf8(text) && bytes_utf8_count(text) <= NAME_CHARS_MAX;
+    for (size_t i = 0; i < text.len && is_good; i++) {
+        is_good = text.ptr[i] >= 0x20 && text.ptr[i] != 0x7F;
+    }
+    if (!is_good) {
+        detail_set(detail, "%s must be 1 to %d characters of UTF-8 without control characters",
+                   what, NAME_CHARS_MAX);
+        return FAIL(BAD_VALUE);
+    }
+    return OK;
+}

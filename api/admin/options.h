@@ -1,0 +1,39 @@
+/* options: the words behind an administration command: --option VALUE or --option=VALUE, and at most one
+ * plain word. Pure. */
+#ifndef CALLTRACE_API_ADMIN_OPTIONS_H
+#define CALLTRACE_API_ADMIN_OPTIONS_H
+
+#include "proto/base/bytes.h"
+#include "proto/base/err.h"
+
+struct admin_options {
+    const char *postgres; /* each NULL when absent */
+    const char *project;
+    const char *name;
+    const char *scopes;
+    const char *word;
+};
+
+/* Which of them a command takes. */
+enum {
+    ADMIN_TAKES_PROJECT = 1,
+    ADMIN_TAKES_NAME = 2,
+    ADMIN_TAKES_SCOPES = 4,
+    ADMIN_TAKES_WORD = 8,
+};
+
+/* Every option that the command takes must be there, none else may. Errors: BAD_VALUE; detail names it. */
+FALLIBLE admin_options_read(int argc, const char *const *words, unsigned takes,
+                            struct detail *detail, struct admin_options *ret_options);
+
+/* "ingest,read" -> bits of enum api_scope. Errors: BAD_VALUE. */
+FALLIBLE admin_scopes_read(const char *text, struct detail *detail, unsigned *ret_scopes);
+
+enum { ADMIN_SCOPES_BYTES = 64 };
+void admin_scopes_write(unsigned scopes, char ret_text[ADMIN_SCOPES_BYTES]);
+
+/* A project's name or a key's label: 1 to 255 characters of UTF-8 without control characters.
+ * Errors: BAD_VALUE. */
+FALLIBLE admin_name_check(const char *what, const char *name, struct detail *detail);
+
+#endif

@@ -1,0 +1,338 @@
+#include "api/api.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "api/http/front.h"
+#include "api/metric.h"
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+#include "proto/bus/message.h"
+#include "proto/http/admin.h"
+#include "schema/migrate.h"
+
+#include "proto/base/banned.h"
+
+enum {
+    HOUSEKEEPER_MS = 1000,
+    STATEMENT_MS = 5000,
+    KEY_STATEMENT_MS = 2000,
+    CONNECT_S = 2,
+    PROCESSORS_MIN = 2,
+    MESSAGE_BYTES_MAX = 1 << 20,
+};
+
+static unsigned processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < PROCESSORS_MIN ? PROCESSORS_MIN : (unsigned)count;
+}
+
+static unsigned threads_of(uint64_t row)
+{
+    return row == 0 ? processors() : (unsigned)row;
+}
+
+/* --- the housekeeper ----------------------------------------------------------------------------------- */
+
+static void on_uses_told(void *context, err_t err, struct bytes reply)
+{
+    (void)context; /* the time of last use may be lost: the next use tells it again */
+    (void)err;
+    (void)reply;
+}
+
+static void uses_tell(struct api *api)
+{
+    struct key_use uses[KEY_USES_MAX];
+    struct bus_key_used used[KEY_USES_MAX];
+    size_t count = key_cache_uses(api->keys, clock_mono(), clock_unix(), uses);
+    if (count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        used[i] = (struct bus_key_used){uses[i].project, uses[i].key, uses[i].at};
+    }
+    struct bus_message message = {
+        .id = uuid_make(), .what = BUS_WHAT_KEY_USE, .key_use = {used, count}};
+    struct arena scratch;
+    struct buf wire;
+    arena_init(&scratch, MESSAGE_BYTES_MAX);
+    buf_init(&wire, MESSAGE_BYTES_MAX);
+    err_t err = bus_message_pack(&message, &scratch, &wire);
+    if (err_is_ok(err)) {
+        err = bus_client_send(api->bus, buf_bytes(&wire), on_uses_told, NULL);
+    }
+    if (!err_is_ok(err)) {
+        log_debug("key_use_lost", "keys=%zu error=%s", count, err_name(err));
+    }
+    buf_fini(&wire);
+    arena_fini(&scratch);
+}
+
+/* Is Postgres there, and new enough? Logs the changes only. */
+static void database_look(struct api *api, struct db *db)
+{
+    struct detail detail = {0};
+    bool is_new = false;
+    err_t err = db_ready(db, &detail, &is_new);
+    if (err_is_ok(err)) {
+        err = db_do(db, STMT_PING, NULL, 0, &detail, NULL);
+    }
+    if (err_is_ok(err) && (is_new || !atomic_load(&api->is_schema_known))) {
+        err_t schema = migrate_check(db, &detail);
+        bool is_known = err_is_ok(schema);
+        if (!is_known && (is_new || atomic_load(&api->is_schema_known))) {
+            log_warn("schema_unknown", "detail=%s", detail_or_text(&detail, schema));
+        }
+        atomic_store(&api->is_schema_known, is_known);
+    }
+    bool is_up = err_is_ok(err);
+    if (atomic_exchange(&api->is_db_up, is_up) != is_up) {
+        if (is_up) {
+            log_info("postgres_up", "%s", "");
+        } else {
+            log_warn("postgres_away", "detail=%s", detail_or_text(&detail, err));
+        }
+    }
+}
+
+static bool housekeeper_waits(struct api *api)
+{
+    int64_t until = mono_after_ms(clock_mono(), HOUSEKEEPER_MS).ns;
+    struct timespec at = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
+    (void)pthread_mutex_lock(&api->lock);
+    while (!api->is_stopping && pthread_cond_timedwait(&api->wake, &api->lock, &at) == 0) {
+    }
+    bool goes_on = !api->is_stopping;
+    (void)pthread_mutex_unlock(&api->lock);
+    return goes_on;
+}
+
+static void *housekeeper_run(void *context)
+{
+    struct api *api = context;
+    struct db *db = NULL;
+    if (!err_is_ok(db_new(&api->auth_db, &db))) {
+        log_error("housekeeper_failed", "%s", "error=MEMORY");
+        return NULL;
+    }
+    do {
+        database_look(api, db);
+        uses_tell(api);
+    } while (housekeeper_waits(api));
+    db_free(db);
+    return NULL;
+}
+
+/* --- the admin listener --------------------------------------------------------------------------------- */
+
+static void on_ready(void *context, struct buf *missing)
+{
+    struct api *api = context;
+    if (!atomic_load(&api->is_db_up)) {
+        http_admin_missing(missing, "postgres");
+    } else if (!atomic_load(&api->is_schema_known)) {
+        http_admin_missing(missing, "schema (run: calltrace-api migrate)");
+    }
+    if (bus_client_peers(api->bus) == 0) {
+        http_admin_missing(missing, "correlator");
+    }
+}
+
+static void gauge(enum api_metric id, uint64_t value)
+{
+    metric_set(id, (int64_t)value);
+}
+
+static void on_metrics(void *context)
+{
+    const struct api *api = context;
+    struct http_cuts cuts = {0};
+    uint64_t connections = 0;
+    uint64_t requests = 0;
+    uint64_t bytes = 0;
+    const struct http_server *servers[] = {api->https, api->http};
+    for (size_t i = 0; i < 2; i++) {
+        if (servers[i] != NULL) {
+            struct http_cuts more = http_server_cuts(servers[i]);
+            cuts.connections += more.connections;
+            cuts.head += more.head;
+            cuts.body += more.body;
+            cuts.answer += more.answer;
+            connections += http_server_connections(servers[i]);
+            requests += http_server_requests(servers[i]);
+            bytes += http_server_inflight_bytes(servers[i]);
+        }
+    }
+    gauge(API_METRIC_CUT_CONNECTIONS, cuts.connections);
+    gauge(API_METRIC_CUT_HEAD, cuts.head);
+    gauge(API_METRIC_CUT_BODY, cuts.body);
+    gauge(API_METRIC_CUT_ANSWER, cuts.answer);
+    gauge(API_METRIC_CONNECTIONS, connections);
+    gauge(API_METRIC_REQUESTS_NOW, requests);
+    gauge(API_METRIC_INFLIGHT_BYTES, bytes);
+    gauge(API_METRIC_QUEUE_WORK, pool_waiting(api->pools[ROUTE_POOL_WORK]));
+    gauge(API_METRIC_QUEUE_READ, pool_waiting(api->pools[ROUTE_POOL_READ]));
+    gauge(API_METRIC_QUEUE_AUTH, pool_waiting(api->auth));
+    gauge(API_METRIC_BUS_OUTSTANDING, bus_client_outstanding(api->bus));
+    gauge(API_METRIC_BUS_PEERS, bus_client_peers(api->bus));
+    gauge(API_METRIC_KEYS_CACHED, key_cache_count(api->keys));
+    gauge(API_METRIC_POSTGRES_UP,
+          atomic_load(&api->is_db_up) && atomic_load(&api->is_schema_known));
+}
+
+/* --- start ---------------------------------------------------------------------------------------------- */
+
+static err_t listener_start(struct api *api, const char *addresses, bool is_tls,
+                            struct detail *detail, struct http_server **ret_server)
+{
+    const struct api_conf *conf = api->conf;
+    if (addresses[0] == '\0') {
+        return OK;
+    }
+    const struct http_options options = {
+        .addresses = addresses,
+        .tls_cert = is_tls ? conf->tls_cert : NULL,
+        .tls_key = is_tls ? conf->tls_key : NULL,
+        .handlers = front_handlers(api),
+        .threads = threads_of(conf->listener_threads),
+        .connections_max = (unsigned)conf->connections_max,
+        .connections_per_address_max = (unsigned)conf->connections_per_address_max,
+        .idle_s = (unsigned)conf->idle_s,
+        .body_ms_max = (unsigned)conf->body_ms_max,
+        .arena_bytes_max = (size_t)conf->request_bytes_max,
+        .inflight_bytes_max = (size_t)conf->inflight_bytes_max,
+    };
+    TRY(http_server_start(&options, detail, ret_server));
+    log_info("listening", "addresses=%s tls=%s port=%u", addresses, is_tls ? "yes" : "no",
+             http_server_port(*ret_server));
+    return OK;
+}
+
+static void settings_fill(struct api *api)
+{
+    const struct api_conf *conf = api->conf;
+    api->read_db = (struct db_options){
+        .conninfo = conf->postgres,
+        .application_name = "calltrace-api",
+        .is_read_only = true,
+        .statement_timeout_ms = STATEMENT_MS,
+        .idle_in_transaction_ms = STATEMENT_MS,
+        .connect_timeout_s = CONNECT_S,
+    };
+    api->auth_db = api->read_db;
+    api->auth_db.statement_timeout_ms = KEY_STATEMENT_MS;
+    /* A quarter, but always one body of the largest size. */
+    uint64_t quarter = conf->inflight_bytes_max / 4;
+    api->share_bytes_max =
+        (size_t)(quarter > conf->body_bytes_max ? quarter : conf->body_bytes_max);
+}
+
+static err_t pools_start(struct api *api)
+{
+    const struct api_conf *conf = api->conf;
+    size_t queue_max = (size_t)conf->queue_max;
+    const struct pool_options work = {threads_of(conf->workers), queue_max, NULL};
+    const struct pool_options read = {(unsigned)conf->reader_threads, queue_max, &api->read_db};
+    const struct pool_options auth = {(unsigned)conf->auth_threads, queue_max, &api->auth_db};
+    TRY(pool_start(&work, &api->pools[ROUTE_POOL_WORK]));
+    TRY(pool_start(&read, &api->pools[ROUTE_POOL_READ]));
+    return pool_start(&auth, &api->auth);
+}
+
+static err_t housekeeper_start(struct api *api, struct detail *detail)
+{
+    if (pthread_create(&api->housekeeper, NULL, housekeeper_run, api) != 0) {
+        detail_set(detail, "cannot start a thread");
+        return FAIL(SYSTEM);
+    }
+    api->has_housekeeper = true;
+    return OK;
+}
+
+static err_t parts_start(struct api *api, struct detail *detail)
+{
+    const struct api_conf *conf = api->conf;
+    const struct bus_client_options bus = {
+        .addresses = conf->bus, .event_addresses = conf->bus_events, .context = api};
+    const struct http_admin_options admin = {
+        .address = conf->admin_listen,
+        .on_ready = on_ready,
+        .on_metrics = on_metrics,
+        .context = api,
+    };
+    TRY(key_cache_new((size_t)conf->keys_cached_max, &api->keys));
+    TRY(bus_client_open(&bus, detail, &api->bus));
+    TRY(pools_start(api));
+    TRY(housekeeper_start(api, detail));
+    if (conf->admin_listen[0] != '\0') {
+        TRY(http_admin_start(&admin, detail, &api->admin));
+    }
+    TRY(listener_start(api, conf->listen, true, detail, &api->https));
+    return listener_start(api, conf->listen_http, false, detail, &api->http);
+}
+
+err_t api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
+                size_t routes_count, struct detail *detail)
+{
+    *api = (struct api){.conf = conf, .routes = routes, .routes_count = routes_count};
+    pthread_condattr_t attributes;
+    (void)pthread_mutex_init(&api->lock, NULL); /* these cannot fail on Linux */
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&api->wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    settings_fill(api);
+    err_t err = parts_start(api, detail);
+    if (!err_is_ok(err)) {
+        api_stop(api);
+    }
+    return err;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------- */
+
+static unsigned requests_left(const struct api *api)
+{
+    return (api->https == NULL ? 0 : http_server_requests(api->https)) +
+           (api->http == NULL ? 0 : http_server_requests(api->http));
+}
+
+void api_drain(struct api *api, int64_t ms_max, bool (*is_hurried)(void))
+{
+    struct mono_ns began = clock_mono();
+    http_server_drain(api->https);
+    http_server_drain(api->http);
+    while (requests_left(api) > 0 && !is_hurried() &&
+           mono_ms_between(began, clock_mono()) < ms_max) {
+        clock_sleep_ms(5);
+    }
+}
+
+/* Every request that is parked, queued or on the bus must be answered before its listener ends: pools run what
+ * they hold, a closing bus calls back what is outstanding. */
+void api_stop(struct api *api)
+{
+    http_admin_stop(api->admin);
+    (void)pthread_mutex_lock(&api->lock);
+    api->is_stopping = true;
+    (void)pthread_cond_signal(&api->wake);
+    (void)pthread_mutex_unlock(&api->lock);
+    if (api->has_housekeeper) {
+        (void)pthread_join(api->housekeeper, NULL);
+    }
+    pool_close(api->auth);
+    pool_close(api->pools[ROUTE_POOL_READ]);
+    pool_close(api->pools[ROUTE_POOL_WORK]);
+    bus_client_close(api->bus);
+    http_server_stop(api->http);
+    http_server_stop(api->https);
+    pool_free(api->auth);
+    pool_free(api->pools[ROUTE_POOL_READ]);
+    pool_free(api->pools[ROUTE_POOL_WORK]);
+    key_cache_free(api->keys);
+    (void)pthread_cond_destroy(&api->wake);
+    (void)pthread_mutex_destroy(&api->lock);
+    *api = (struct api){0};
+}

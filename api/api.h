@@ -1,0 +1,70 @@
+/* api: the daemon's parts, put together by serve and handed to whoever answers a request.
+ *
+ * Lifetime: everything here is made before the first request and outlives the last one. Frozen after
+ * api_start; the parts lock themselves. Thread: any. */
+#ifndef CALLTRACE_API_API_H
+#define CALLTRACE_API_API_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/conf.h"
+#include "api/http/key_cache.h"
+#include "api/http/pool.h"
+#include "api/http/route.h"
+#include "proto/bus/bus.h"
+#include "schema/db.h"
+
+struct http_server;
+struct http_admin;
+
+/* Two threads wait for nobody but Postgres: READ answers reads, AUTH looks up keys, so that slow reads never
+ * hold up an export. */
+struct api {
+    const struct api_conf *conf;
+    const struct route *routes;
+    size_t routes_count;
+    struct db_options read_db;
+    struct db_options auth_db;
+    struct bus_client *bus;
+    struct pool *pools[ROUTE_POOL_COUNT];
+    struct pool *auth;
+    struct key_cache *keys;
+    size_t share_bytes_max; /* bytes in flight of one key */
+    _Atomic bool is_db_up;
+    _Atomic bool is_schema_known; /* the database is as new as this program */
+    struct http_server *https;    /* NULL: not asked for */
+    struct http_server *http;
+    struct http_admin *admin;
+    /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
+    pthread_t housekeeper;
+    bool has_housekeeper;
+    pthread_mutex_t lock; /* guards is_stopping */
+    pthread_cond_t wake;
+    bool is_stopping;
+};
+
+static inline struct bus_client *api_bus(const struct api *api)
+{
+    return api->bus;
+}
+
+static inline const struct api_conf *api_conf(const struct api *api)
+{
+    return api->conf;
+}
+
+/* Starts everything, in this order: metrics' gauges, key cache, bus, pools, housekeeper, admin listener,
+ * listeners. `api` is the caller's and keeps `conf` and `routes`. On failure what was started is stopped.
+ * Errors: BAD_CONFIG, SYSTEM, MEMORY; detail says. */
+FALLIBLE api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
+                   size_t routes_count, struct detail *detail);
+
+/* Stops accepting, then waits until what is in flight is answered, at most `ms_max` or until `is_hurried` says
+ * so; it is asked every few milliseconds. */
+void api_drain(struct api *api, int64_t ms_max, bool (*is_hurried)(void));
+
+/* After api_drain, or at once: whatever is left is answered with 503. */
+void api_stop(struct api *api);
+
+#endif

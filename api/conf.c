@@ -1,0 +1,56 @@
+#include "api/conf.h"
+
+#include <stddef.h>
+
+#include "proto/base/log.h"
+
+#include "proto/base/banned.h"
+
+static const struct conf_row rows[] = {
+#define ROW(name, kind, initial, min, max, unit, doc) \
+    {#name, CONF_KIND_##kind, offsetof(struct api_conf, name), initial, min, max, unit, doc},
+#define TEXT(name, initial, doc)                   ROW(name, TEXT, initial, 0, 0, "", doc)
+#define SECRET(name, initial, doc)                 ROW(name, SECRET, initial, 0, 0, "", doc)
+#define NUMBER(name, initial, min, max, unit, doc) ROW(name, NUMBER, #initial, min, max, unit, doc)
+#include "api/conf.def"
+#undef ROW
+#undef TEXT
+#undef SECRET
+#undef NUMBER
+};
+
+enum { ROWS_COUNT = sizeof rows / sizeof rows[0] };
+
+err_t api_conf_load(struct api_conf *conf, int argc, const char *const *argv, struct detail *detail)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    TRY(conf_load(rows, ROWS_COUNT, conf, argc, argv, detail));
+    if (!log_level_from_text(conf->log_level, &level)) {
+        detail_set(detail, "log_level is '%s'; it must be debug, info, warn or error",
+                   conf->log_level);
+        return FAIL(BAD_CONFIG);
+    }
+    return OK;
+}
+
+err_t api_conf_check(const struct api_conf *conf, struct detail *detail)
+{
+    if (conf->listen[0] == '\0' && conf->listen_http[0] == '\0') {
+        detail_set(detail, "listen and listen_http are both empty: nothing would be served");
+        return FAIL(BAD_CONFIG);
+    }
+    if (conf->listen[0] != '\0' && (conf->tls_cert[0] == '\0' || conf->tls_key[0] == '\0')) {
+        detail_set(detail, "HTTPS on %s needs tls_cert and tls_key", conf->listen);
+        return FAIL(BAD_CONFIG);
+    }
+    if (conf->bus[0] == '\0') {
+        detail_set(detail, "bus is empty: there is no correlator to send to");
+        return FAIL(BAD_CONFIG);
+    }
+    return OK;
+}
+
+void api_conf_describe(FILE *out)
+{
+    conf_describe(rows, ROWS_COUNT, out);
+}

@@ -1,0 +1,22 @@
+/* What front.c and exchange.c share of an exchange. It lives in its request's arena and is the request's user
+ * pointer from its head to its end. */
+#ifndef CALLTRACE_API_EXCHANGE_PRIVATE_H
+#define CALLTRACE_API_EXCHANGE_PRIVATE_H
+
+#include "api/http/exchange.h"
+#include "api/http/key_cache.h"
+#include "api/http/pool.h"
+#include "api/http/route.h"
+
+struct exchange {
+    struct api *api;
+    struct http_request *request;
+    struct route_match match;
+    struct key_hash hash;
+    struct key_facts facts;
+    struct key_entry *entry; /* a reference until the request is over; NULL without a key */
+    struct mono_ns parked_at;
+    struct pool_thread *thread; /* the pool's, while its function runs on one */
+};
+
+#endif

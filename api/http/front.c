@@ -1,0 +1,296 @@
+#include "api/http/front.h"
+
+#include "api/api.h"
+#include "api/http/exchange_private.h"
+#include "api/http/key_store.h"
+#include "api/http/key_text.h"
+#include "api/http/refuse.h"
+#include "api/metric.h"
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+
+#include "proto/base/banned.h"
+
+enum {
+    /* A head that waited this long for its key's lookup is refused: its client has little patience left. */
+    PARKED_MS_MAX = 3000,
+};
+
+static void refuse(struct exchange *exchange, enum api_metric reason, unsigned status,
+                   const char *code, const char *message)
+{
+    struct http_answer answer;
+    metric_add(reason, 1);
+    refuse_fill(exchange->request, status, code, message, NULL, &answer);
+    http_answer(exchange->request, &answer);
+}
+
+/* --- who may do what -------------------------------------------------------------------------------- */
+
+static void refuse_route(struct exchange *exchange)
+{
+    struct http_answer answer;
+    struct http_request *request = exchange->request;
+    metric_add(API_METRIC_REFUSED_ROUTE, 1);
+    if (exchange->match.methods == 0) {
+        const char *sentence = http_method(request) == HTTP_METHOD_POST
+                                   ? "there is nothing at this path; traces are sent to /v1/traces"
+                                   : "there is nothing at this path";
+        refuse_fill(request, 404, "not_found", sentence, NULL, &answer);
+    } else {
+        const char *allow = route_allow(http_arena(request), exchange->match.methods);
+        refuse_fill(request, 405, "method_not_allowed", "this path does not take this method",
+                    allow, &answer);
+    }
+    http_answer(request, &answer);
+}
+
+static const char *scope_sentence(enum api_scope scope)
+{
+    switch (scope) {
+    case API_SCOPE_INGEST:
+        return "the API key lacks the scope ingest";
+    case API_SCOPE_READ:
+        return "the API key lacks the scope read";
+    case API_SCOPE_WRITE:
+        return "the API key lacks the scope write";
+    case API_SCOPE_MANAGE:
+        return "the API key lacks the scope manage";
+    case API_SCOPE_NONE:
+    case API_SCOPE_ANY:
+        break;
+    }
+    return "the API key may not do this";
+}
+
+static void head_accept(struct exchange *exchange)
+{
+    size_t bytes_max = exchange->match.route->body_bytes_max;
+    size_t configured = (size_t)exchange->api->conf->body_bytes_max;
+    http_accept(exchange->request, bytes_max < configured ? bytes_max : configured);
+}
+
+/* The key's facts are known: let the request in or not. */
+static void head_decide(struct exchange *exchange)
+{
+    const struct route *route = exchange->match.route;
+    if (!exchange->facts.is_valid) {
+        refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
+               "the API key is not valid");
+    } else if (route == NULL) {
+        refuse_route(exchange);
+    } else if (route->scope != API_SCOPE_ANY &&
+               (exchange->facts.scopes & (unsigned)route->scope) == 0) {
+        refuse(exchange, API_METRIC_REFUSED_SCOPE, 403, "forbidden", scope_sentence(route->scope));
+    } else {
+        http_set_share(exchange->request, key_entry_inflight(exchange->entry),
+                       exchange->api->share_bytes_max);
+        head_accept(exchange);
+    }
+}
+
+/* --- asking Postgres -------------------------------------------------------------------------------- */
+
+static err_t key_ask(struct pool_thread *thread, struct api *api, const struct key_hash *hash,
+                     struct key_facts *ret_facts, struct key_entry **ret_entry)
+{
+    static struct log_limit limit;
+    struct detail detail = {0};
+    struct db *db = NULL;
+    uint64_t left_out = 0;
+    metric_add(API_METRIC_KEY_MISSES, 1);
+    struct mono_ns asked_at = clock_mono(); /* before the question: revocations after it count */
+    err_t err = pool_db(thread, &detail, &db);
+    if (err_is_ok(err)) {
+        err = key_store_find(db, hash, &detail, ret_facts);
+    }
+    if (err_is_ok(err)) {
+        err = key_cache_put(api->keys, hash, asked_at, ret_facts, ret_entry);
+    }
+    if (!err_is_ok(err) && log_limit_pass(&limit, &left_out)) {
+        log_warn("key_lookup_failed", "error=%s left_out=%llu detail=%s", err_name(err),
+                 (unsigned long long)left_out, detail_or_text(&detail, err));
+    }
+    return err;
+}
+
+static void key_ask_parked(struct pool_thread *thread, void *context)
+{
+    struct exchange *exchange = context;
+    err_t err = FAIL(TIMEOUT);
+    if (mono_ms_between(exchange->parked_at, clock_mono()) < PARKED_MS_MAX) {
+        err = key_ask(thread, exchange->api, &exchange->hash, &exchange->facts, &exchange->entry);
+    }
+    if (err_is_ok(err)) {
+        head_decide(exchange);
+    } else {
+        refuse(exchange, API_METRIC_REFUSED_KEY_UNKNOWABLE, 503, "unavailable",
+               "the API key cannot be checked now, send again");
+    }
+}
+
+struct refresh {
+    struct api *api;
+    struct key_hash hash;
+};
+
+static void key_ask_ahead(struct pool_thread *thread, void *context)
+{
+    struct refresh *refresh = context;
+    struct key_facts facts;
+    if (!err_is_ok(key_ask(thread, refresh->api, &refresh->hash, &facts, NULL))) {
+        key_cache_refresh_failed(refresh->api->keys, &refresh->hash);
+    }
+    mem_free(refresh);
+}
+
+static void refresh_begin(struct api *api, const struct key_hash *hash)
+{
+    struct refresh *refresh = mem_alloc(sizeof *refresh);
+    if (refresh != NULL) {
+        *refresh = (struct refresh){api, *hash};
+        if (pool_put(api->auth, key_ask_ahead, refresh)) {
+            return;
+        }
+        mem_free(refresh);
+    }
+    key_cache_refresh_failed(api->keys, hash);
+}
+
+static void head_authenticate(struct exchange *exchange)
+{
+    struct api *api = exchange->api;
+    struct http_request *request = exchange->request;
+    struct bytes text;
+    if (!key_text_of_headers(http_header(request, "authorization"),
+                             http_header(request, "x-roark-api-key"),
+                             http_header(request, "x-api-key"), &text)) {
+        refuse(exchange, API_METRIC_REFUSED_NO_KEY, 401, "unauthorized",
+               "an API key is required: Authorization: Bearer KEY");
+        return;
+    }
+    if (!key_text_is_plausible(text) || !err_is_ok(key_text_hash(text, &exchange->hash))) {
+        refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
+               "the API key is not valid");
+        return;
+    }
+    bool wants_refresh = false;
+    struct mono_ns now = clock_mono();
+    if (key_cache_find(api->keys, &exchange->hash, now, &exchange->facts, &exchange->entry,
+                       &wants_refresh)) {
+        metric_add(API_METRIC_KEY_HITS, 1);
+        if (wants_refresh) {
+            refresh_begin(api, &exchange->hash);
+        }
+        head_decide(exchange);
+        return;
+    }
+    exchange->parked_at = now;
+    http_park(request);
+    if (!pool_put(api->auth, key_ask_parked, exchange)) {
+        refuse(exchange, API_METRIC_REFUSED_QUEUE_FULL, 503, "unavailable",
+               "too many requests are waiting, send again");
+    }
+}
+
+/* --- the handlers ----------------------------------------------------------------------------------- */
+
+static void on_head(void *context, struct http_request *request)
+{
+    struct api *api = context;
+    struct exchange *exchange = arena_zero(http_arena(request), 1, sizeof *exchange);
+    if (exchange == NULL) {
+        http_answer(request,
+                    &(struct http_answer){.status = 503, .headers = {{"retry-after", "1"}}});
+        return;
+    }
+    *exchange = (struct exchange){.api = api, .request = request};
+    http_set_user(request, exchange);
+    err_t err = route_find(api->routes, api->routes_count, http_arena(request),
+                           http_method(request), http_raw_path(request), &exchange->match);
+    if (!err_is_ok(err)) {
+        refuse(exchange, API_METRIC_REFUSED_MALFORMED, 400, "bad_request", "the path is malformed");
+    } else if (exchange->match.route != NULL && exchange->match.route->scope == API_SCOPE_NONE) {
+        head_accept(exchange);
+    } else {
+        head_authenticate(exchange);
+    }
+}
+
+static void route_run(struct pool_thread *thread, void *context)
+{
+    struct exchange *exchange = context;
+    exchange->thread = thread;
+    exchange->match.route->fn(exchange);
+}
+
+static void on_request(void *context, struct http_request *request)
+{
+    struct api *api = context;
+    struct exchange *exchange = http_user(request);
+    if (!pool_put(api->pools[exchange->match.route->pool], route_run, exchange)) {
+        refuse(exchange, API_METRIC_REFUSED_QUEUE_FULL, 503, "unavailable",
+               "too many requests are waiting, send again");
+    }
+}
+
+static void on_refuse(void *context, struct http_request *request, unsigned status,
+                      const char *sentence, struct http_answer *ret_answer)
+{
+    (void)context;
+    metric_add(status == 413   ? API_METRIC_REFUSED_TOO_LARGE
+               : status == 503 ? API_METRIC_REFUSED_BYTES_IN_FLIGHT
+                               : API_METRIC_REFUSED_MALFORMED,
+               1);
+    refuse_fill(request, status, refuse_code(status), sentence, NULL, ret_answer);
+}
+
+/* Rows of metric.def: four statuses for each of these, in this order. */
+enum route_class { CLASS_INGEST = 0, CLASS_READ, CLASS_WRITE, CLASS_OTHER };
+
+static enum route_class class_of(const struct exchange *exchange)
+{
+    const struct route *route = exchange == NULL ? NULL : exchange->match.route;
+    if (route == NULL) {
+        return CLASS_OTHER;
+    }
+    switch (route->scope) {
+    case API_SCOPE_INGEST:
+        return CLASS_INGEST;
+    case API_SCOPE_READ:
+        return CLASS_READ;
+    case API_SCOPE_WRITE:
+        return CLASS_WRITE;
+    case API_SCOPE_NONE:
+    case API_SCOPE_MANAGE:
+    case API_SCOPE_ANY:
+        break;
+    }
+    return CLASS_OTHER;
+}
+
+static void on_done(void *context, struct http_request *request, unsigned status)
+{
+    struct api *api = context;
+    struct exchange *exchange = http_user(request);
+    unsigned class = (unsigned)class_of(exchange);
+    unsigned column = status == 0 ? 3U : status < 400 ? 0U : status < 500 ? 1U : 2U;
+    metric_add(API_METRIC_REQUESTS_INGEST_2XX + class * 4U + column, 1);
+    metric_seconds(API_METRIC_SECONDS_INGEST + class, clock_mono().ns - http_began(request).ns);
+    if (exchange != NULL) {
+        key_entry_release(api->keys, exchange->entry);
+        exchange->entry = NULL;
+    }
+}
+
+struct http_handlers front_handlers(struct api *api)
+{
+    return (struct http_handlers){
+        .on_head = on_head,
+        .on_request = on_request,
+        .on_refuse = on_refuse,
+        .on_done = on_done,
+        .context = api,
+    };
+}

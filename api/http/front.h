@@ -1,0 +1,17 @@
+/* front: what stands between the listener and the route functions: finds the route, checks the key, hands the
+ * request to a pool, counts.
+ *
+ *     head arrives -> route -> key in the cache? -> allowed? -> body is taken -> pool -> route function
+ *                              not: parked, a thread of AUTH asks Postgres
+ *
+ * The handlers run on the listener's threads and never block. */
+#ifndef CALLTRACE_API_FRONT_H
+#define CALLTRACE_API_FRONT_H
+
+#include "proto/http/http.h"
+
+struct api;
+
+struct http_handlers front_handlers(struct api *api);
+
+#endif

@@ -1,0 +1,13 @@
+/* key_store: API keys in Postgres, as the serving api reads them. */
+#ifndef CALLTRACE_API_KEY_STORE_H
+#define CALLTRACE_API_KEY_STORE_H
+
+#include "api/http/key_cache.h"
+
+struct db;
+
+/* An unknown or revoked key is OK with is_valid false. Errors: DB_AWAY, DB_REFUSED. */
+FALLIBLE key_store_find(struct db *db, const struct key_hash *hash, struct detail *detail,
+                        struct key_facts *ret_facts);
+
+#endif

@@ -1,0 +1,24 @@
+/* key_text: an API key as text: "ct_live_" and 43 characters of base64url, 256 random bits. Thread: any. */
+#ifndef CALLTRACE_API_KEY_TEXT_H
+#define CALLTRACE_API_KEY_TEXT_H
+
+#include "api/http/key_cache.h"
+#include "proto/base/bytes.h"
+
+enum { KEY_TEXT_CHARS = 51, KEY_TEXT_BYTES = KEY_TEXT_CHARS + 1, KEY_HINT_CHARS = 12 };
+
+/* Errors: SYSTEM (no randomness). */
+FALLIBLE key_text_make(char ret_text[KEY_TEXT_BYTES]);
+
+/* Could this be a key of ours? What could not is refused without a lookup. */
+bool key_text_is_plausible(struct bytes text);
+
+/* SHA-256 of the whole text: what is stored. Errors: INTERNAL. */
+FALLIBLE key_text_hash(struct bytes text, struct key_hash *ret_hash);
+
+/* The key in a request's headers: Authorization: Bearer, else x-roark-api-key, else x-api-key (each NULL when
+ * absent). False when there is none or its form is wrong. */
+bool key_text_of_headers(const char *authorization, const char *roark_key, const char *api_key,
+                         struct bytes *ret_text);
+
+#endif

@@ -1,0 +1,70 @@
+/* calltrace-api: the daemon and its administration. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/admin/admin.h"
+#include "api/conf.h"
+#include "api/serve.h"
+
+#include "proto/base/banned.h"
+
+static const char help_text[] =
+    "usage: calltrace-api COMMAND ...\n"
+    "\n"
+    "  serve [--config FILE] [--ROW=VALUE ...]\n"
+    "      Takes OTLP exports and API requests over HTTPS until SIGTERM or SIGINT.\n"
+    "  config\n"
+    "      Prints every row with its default and what it means, as a file for --config.\n"
+    "      A row may also be given as --ROW=VALUE or as env CALLTRACE_ROW; flag before env before "
+    "file.\n"
+    "  migrate --postgres=CONNINFO\n"
+    "      Brings the database to this program's schema.\n"
+    "  project create NAME --postgres=CONNINFO\n"
+    "      Makes a project and prints its id.\n"
+    "  project list --postgres=CONNINFO\n"
+    "  key create --project NAME --name LABEL --scopes ingest,read,write,manage "
+    "--postgres=CONNINFO\n"
+    "      Makes an API key and prints it; it is shown this once and stored as a hash.\n"
+    "  key list --project NAME --postgres=CONNINFO\n"
+    "  key revoke KEYID --postgres=CONNINFO\n"
+    "      The key is refused everywhere within 5 seconds.\n"
+    "  version\n"
+    "  help\n"
+    "\n"
+    "CONNINFO may also stand in env CALLTRACE_POSTGRES, which keeps passwords out of the process "
+    "list.\n"
+    "Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.\n";
+
+static int usage(const char *problem, const char *word)
+{
+    (void)fprintf(stderr, "calltrace-api: %s%s%s\n%s", problem, word[0] == '\0' ? "" : ": ", word,
+                  help_text);
+    return ADMIN_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *const *words = (const char *const *)argv;
+    if (argc < 2) {
+        return usage("a command is missing", "");
+    }
+    const char *command = words[1];
+    if (strcmp(command, "serve") == 0) {
+        return serve_run(argc - 2, words + 2);
+    }
+    if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
+        return puts("calltrace-api " CALLTRACE_VERSION) < 0 ? ADMIN_EXIT_FAILED : ADMIN_EXIT_FINE;
+    }
+    if (strcmp(command, "config") == 0) {
+        api_conf_describe(stdout);
+        return ADMIN_EXIT_FINE;
+    }
+    if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0) {
+        return fputs(help_text, stdout) < 0 ? ADMIN_EXIT_FAILED : ADMIN_EXIT_FINE;
+    }
+    int code = ADMIN_EXIT_FINE;
+    if (!admin_run(argc - 1, words + 1, &code)) {
+        return usage("there is no command", command);
+    }
+    return code;
+}

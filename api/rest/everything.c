@@ -1,0 +1,121 @@
+/* GET /v1/conversations: calls and chats together. */
+#include "api/rest/conversation.h"
+#include "api/rest/cursor.h"
+#include "api/rest/page.h"
+#include "api/rest/query.h"
+#include "api/rest/rest.h"
+
+#include "proto/base/banned.h"
+
+enum { Q_LIMIT, Q_AFTER, Q_KIND, Q_LINKED, Q_COUNT };
+
+static const char *const kinds[] = {"call", "chat", NULL};
+
+static const struct query_rule rules[Q_COUNT] = {
+    [Q_LIMIT] = {.name = "limit", .type = QUERY_INTEGER, .least = 1, .most = PAGE_LIMIT_MAX},
+    [Q_AFTER] = {.name = "after", .type = QUERY_CURSOR},
+    [Q_KIND] = {.name = "kind", .type = QUERY_WORD, .words = kinds},
+    [Q_LINKED] = {.name = "linked", .type = QUERY_TRUTH},
+};
+
+static const char *const refused[] = {"q", "errors", "source", "state", "from", "to", NULL};
+
+enum { COLUMN_TRACES = CONVERSATION_COLUMN_SORT + 1, COLUMN_ERRORS };
+
+static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows, struct out *out)
+{
+    struct conversation it;
+    TRY(conversation_of_row(rows, exchange_project(exchange), exchange_arena(exchange), &it));
+    out_object(out, NULL);
+    out_uuid(out, "id", it.id);
+    out_word(out, "kind", conversation_kind_name(it.kind));
+    out_word(out, "source", conversation_source_name(it.source));
+    if (it.title.len > 0) {
+        out_text(out, "title", it.title);
+    } else {
+        out_null(out, "title");
+    }
+    out_time(out, "createdAt", it.created, 3);
+    if (it.has_started) {
+        out_time(out, "startedAt", it.started, 3);
+    } else {
+        out_null(out, "startedAt");
+    }
+    if (it.has_ended) {
+        out_time(out, "endedAt", it.ended, 3);
+    } else {
+        out_null(out, "endedAt");
+    }
+    conversation_write_keys(out, "keys", it.keys, it.keys_count);
+    out_int(out, "traceCount", db_get_int(rows, COLUMN_TRACES));
+    out_int(out, "errorTraceCount", db_get_int(rows, COLUMN_ERRORS));
+    out_end_object(out);
+    return OK;
+}
+
+static const char *cursor_of_row(const struct db_rows *rows, struct arena *arena)
+{
+    char at[RFC3339_BYTES];
+    char id[UUID_TEXT_BYTES];
+    unix_to_rfc3339(db_get_time(rows, CONVERSATION_COLUMN_SORT), 6, at);
+    uuid_to_text(db_get_uuid(rows, 0), id);
+    const struct cursor cursor = {bytes_of_text(at), bytes_of_text(id)};
+    return cursor_write(&cursor, arena);
+}
+
+static void answer(struct exchange *exchange, struct db_rows *rows, int64_t limit, int64_t total)
+{
+    struct out out;
+    const char *next = NULL;
+    err_t err = OK;
+    page_begin(&out);
+    for (int64_t i = 0; i < limit && err_is_ok(err) && db_next(rows); i++) {
+        err = row_write(exchange, rows, &out);
+        if (i + 1 == limit && db_rows_count(rows) > (size_t)limit && err_is_ok(err)) {
+            next = cursor_of_row(rows, exchange_arena(exchange));
+            err = next == NULL ? FAIL(NO_SPACE) : OK;
+        }
+    }
+    if (!err_is_ok(err)) {
+        out_fini(&out);
+        exchange_fail(exchange, err, &(struct detail){0});
+        return;
+    }
+    page_end(&out, total, PAGE_TOTAL_MAX, next);
+    out_answer(&out, exchange);
+}
+
+void rest_conversations(struct exchange *exchange)
+{
+    enum { FILTERS = 3, VALUES = 6 };
+    struct query_value query[Q_COUNT];
+    struct uuid project = exchange_project(exchange);
+    struct uuid after;
+    struct unix_ns at = {INT64_MAX};
+    if (!query_refuse(exchange, refused) || !query_read(exchange, rules, Q_COUNT, query)) {
+        return;
+    }
+    memset(after.b, 0xff, sizeof after.b);
+    const struct cursor *cursor = &query[Q_AFTER].cursor;
+    if (query[Q_AFTER].has &&
+        !(unix_from_rfc3339(cursor->sort_value, &at) && uuid_from_text(cursor->id, &after))) {
+        (void)query_bad(exchange, "after", "is no nextCursor of this list");
+        return;
+    }
+    int64_t limit = query[Q_LIMIT].has ? query[Q_LIMIT].number : PAGE_LIMIT_DEFAULT;
+    const struct db_value values[VALUES] = {
+        db_uuid(&project),
+        query[Q_KIND].has ? db_int2((int16_t)(query[Q_KIND].number + 1)) : db_null(),
+        query[Q_LINKED].has ? db_bool(query[Q_LINKED].number == 1) : db_null(),
+        db_time(at),
+        db_uuid(&after),
+        db_int4((int32_t)limit + 1),
+    };
+    int64_t total = 0;
+    struct db_rows *rows = NULL;
+    if (page_count(exchange, STMT_CONVERSATIONS_COUNT, values, FILTERS, &total) &&
+        page_run(exchange, STMT_CONVERSATIONS, values, VALUES, &rows)) {
+        answer(exchange, rows, limit, total);
+        db_rows_free(rows);
+    }
+}

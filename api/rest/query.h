@@ -1,0 +1,62 @@
+/* query: the parameters of a read, checked by a table.
+ *
+ *     enum { Q_LIMIT, Q_AFTER, Q_COUNT };
+ *     static const struct query_rule rules[Q_COUNT] = {
+ *         [Q_LIMIT] = {"limit", QUERY_INTEGER, .least = 1, .most = 100}, [Q_AFTER] = {"after", QUERY_CURSOR}};
+ *     struct query_value query[Q_COUNT];
+ *     if (!query_read(exchange, rules, Q_COUNT, query)) { return; }      answered 400, naming the parameter
+ *
+ * Parameters that no rule names are ignored, but for those of not_supported (query_refuse). Of a repeated one
+ * the first counts. Thread: the exchange's. Values borrow from the exchange. */
+#ifndef CALLTRACE_REST_QUERY_H
+#define CALLTRACE_REST_QUERY_H
+
+#include "api/http/exchange.h"
+#include "api/rest/cursor.h"
+#include "proto/base/clock.h"
+#include "proto/base/id.h"
+
+enum query_type {
+    QUERY_INTEGER,  /* number */
+    QUERY_TIME,     /* at */
+    QUERY_TRUTH,    /* number: 0 or 1, written true or false */
+    QUERY_WORD,     /* number: which of `words` */
+    QUERY_TEXT,     /* text, 1 to `most` characters; an empty one counts as absent */
+    QUERY_UUID,     /* uuid */
+    QUERY_TRACE_ID, /* trace */
+    QUERY_CURSOR,   /* cursor */
+};
+
+struct query_rule {
+    const char *name;
+    enum query_type type;
+    int64_t least;
+    int64_t most;
+    const char *const *words; /* ends in NULL */
+};
+
+struct query_value {
+    bool has;
+    int64_t number;
+    struct unix_ns at;
+    struct bytes text;
+    struct uuid uuid;
+    struct trace_id trace;
+    struct cursor cursor;
+};
+
+bool query_read(struct exchange *exchange, const struct query_rule *rules, size_t count,
+                struct query_value *ret_values);
+
+/* Answers 400 about `name` and returns false. */
+bool query_bad(struct exchange *exchange, const char *name, const char *message);
+
+/* Answers 400 `not_supported` and returns false if a parameter of the list (ends in NULL) was sent. */
+bool query_refuse(struct exchange *exchange, const char *const *names);
+
+/* The n-th part of the path as an id; false: answered 404. `what` is "call", "chat", ... */
+bool query_path_uuid(struct exchange *exchange, size_t n, const char *what, struct uuid *ret_id);
+/* As a trace id of either case; false: answered 400 or 404. */
+bool query_path_trace(struct exchange *exchange, size_t n, struct trace_id *ret_id);
+
+#endif

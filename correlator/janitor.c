@@ -1,0 +1,144 @@
+#include "correlator/janitor.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+#include "schema/db.h"
+#include "schema/migrate.h"
+
+#include "proto/base/banned.h"
+
+enum {
+    TICK_MS = 100,   /* between two cleanings of the pending lists */
+    PING_EVERY = 10, /* ticks */
+    PARTITIONS_EVERY = 36000,
+    DAYS_BACK = 1,
+    DAYS_AHEAD = 7,
+    STATEMENT_TIMEOUT_MS = 5000,
+    CONNECT_TIMEOUT_S = 2,
+};
+static const int64_t day_ns = INT64_C(86400) * 1000000000;
+
+struct janitor {
+    struct db *db;
+    pthread_t thread;
+    _Atomic bool is_stopping;
+    _Atomic bool is_ready;
+    bool is_house_made; /* schema checked and partitions made on this connection */
+    bool may_clean;
+    uint64_t ticks;
+};
+
+static FALLIBLE make_partitions(struct janitor *janitor, struct detail *detail)
+{
+    struct unix_ns now = clock_unix();
+    for (int64_t day = -DAYS_BACK; day <= DAYS_AHEAD; day++) {
+        struct db_value at = db_time((struct unix_ns){.ns = now.ns + day * day_ns});
+        TRY(db_do(janitor->db, STMT_PARTITION_MAKE, &at, 1, detail, NULL));
+    }
+    return OK;
+}
+
+static FALLIBLE make_house(struct janitor *janitor, struct detail *detail)
+{
+    TRY(migrate_check(janitor->db, detail));
+    TRY(make_partitions(janitor, detail));
+    janitor->is_house_made = true;
+    janitor->may_clean = true;
+    return OK;
+}
+
+/* Cleaning belongs to the tables' owner; a correlator that is not says so once and goes on without. */
+static void clean(struct janitor *janitor)
+{
+    struct detail detail = {.text = ""};
+    struct db_value today = db_time(clock_unix());
+    err_t err = db_do(janitor->db, STMT_TERMS_CLEAN, &today, 1, &detail, NULL);
+    if (err_is(err, ERR_DB_REFUSED)) {
+        janitor->may_clean = false;
+        log_info("terms_not_cleaned", "detail=\"%s\"", detail.text);
+    }
+}
+
+static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
+{
+    bool is_new = false;
+    TRY(db_ready(janitor->db, detail, &is_new));
+    if (is_new || !janitor->is_house_made) {
+        janitor->is_house_made = false;
+        TRY(make_house(janitor, detail));
+    } else if (janitor->ticks % PARTITIONS_EVERY == 0) {
+        TRY(make_partitions(janitor, detail));
+    } else if (janitor->ticks % PING_EVERY == 0) {
+        TRY(db_do(janitor->db, STMT_PING, NULL, 0, detail, NULL));
+    }
+    if (janitor->may_clean) {
+        clean(janitor);
+    }
+    return db_is_connected(janitor->db) ? OK : FAIL(DB_AWAY);
+}
+
+static void *janitor_run(void *context)
+{
+    static struct log_limit limit;
+    struct janitor *janitor = context;
+    while (!janitor->is_stopping) {
+        struct detail detail = {.text = ""};
+        err_t err = tick(janitor, &detail);
+        bool was_ready = atomic_exchange(&janitor->is_ready, err_is_ok(err));
+        uint64_t left_out = 0;
+        if (!err_is_ok(err) && log_limit_pass(&limit, &left_out)) {
+            log_warn("postgres_not_ready", "err=%s detail=\"%s\" left_out=%llu", err_name(err),
+                     detail_or_text(&detail, err), (unsigned long long)left_out);
+        } else if (err_is_ok(err) && !was_ready) {
+            log_info("postgres_ready", "days_ahead=%d", DAYS_AHEAD);
+        }
+        janitor->ticks++;
+        clock_sleep_ms(TICK_MS);
+    }
+    return NULL;
+}
+
+err_t janitor_start(const char *conninfo, struct janitor **ret_janitor)
+{
+    struct janitor *janitor = mem_zero(1, sizeof *janitor);
+    if (janitor == NULL) {
+        return FAIL(MEMORY);
+    }
+    struct db_options options = {
+        .conninfo = conninfo,
+        .application_name = "calltrace-correlator janitor",
+        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .idle_in_transaction_ms = STATEMENT_TIMEOUT_MS,
+        .connect_timeout_s = CONNECT_TIMEOUT_S,
+    };
+    err_t err = db_new(&options, &janitor->db);
+    if (err_is_ok(err) && pthread_create(&janitor->thread, NULL, janitor_run, janitor) != 0) {
+        err = FAIL(SYSTEM);
+    }
+    if (!err_is_ok(err)) {
+        db_free(janitor->db);
+        mem_free(janitor);
+        return err;
+    }
+    *ret_janitor = janitor;
+    return OK;
+}
+
+void janitor_stop(struct janitor *janitor)
+{
+    if (janitor != NULL) {
+        janitor->is_stopping = true;
+        pthread_join(janitor->thread, NULL);
+        db_free(janitor->db);
+        mem_free(janitor);
+    }
+}
+
+bool janitor_is_ready(const struct janitor *janitor)
+{
+    return janitor->is_ready;
+}

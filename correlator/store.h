@@ -1,0 +1,101 @@
+/* store: one writer's connections and what it remembers; the transactions of an export and of a create
+ * (writer.h tells their ways).
+ *
+ * Each store_* call begins with an empty work arena; what it gives back lives there until the next one.
+ * Owner thread: one. */
+#ifndef CALLTRACE_CORRELATOR_STORE_H
+#define CALLTRACE_CORRELATOR_STORE_H
+
+#include "correlator/core/plan.h"
+#include "correlator/memo.h"
+#include "schema/db.h"
+#include "schema/redis/rendezvous.h"
+
+enum {
+    /* Keys that need no further look: 64 bytes of hash and place each, a million traces' worth in one writer. */
+    STORE_LOOKED = 1 << 17,
+    STORE_WORDS = 1 << 15,
+    STORE_ARENA_BYTES = 512 << 20,
+    STORE_NEWS_MAX = 4096,
+};
+
+/* What is announced after the reply. */
+struct news {
+    struct bus_announcement *items; /* of the work arena */
+    size_t count;
+    size_t room;
+};
+
+struct store_options {
+    const char *conninfo;
+    struct rendezvous_address redis;
+    const char *redis_password;
+    bool look;
+};
+
+struct store {
+    /* private to store*.c */
+    struct db *db;
+    struct rendezvous *redis;
+    bool look;
+    _Atomic bool has_redis;
+    struct arena work;
+    struct memo looked; /* keys committed and looked at on this connection */
+    struct memo words;  /* words that stand in the table */
+    struct news news;
+};
+
+/* Errors: MEMORY. */
+FALLIBLE store_init(struct store *store, const struct store_options *options);
+void store_fini(struct store *store);
+
+/* Commits and looks. Errors: DB_AWAY, COMMIT_UNKNOWN (try again, or unavailable), DB_REFUSED (see
+ * store_is_bad_message), NO_SPACE. */
+FALLIBLE store_spans(struct store *store, const struct bus_message *const *messages, size_t count,
+                     struct detail *detail);
+
+/* Commits, looks, and fills the reply (which borrows from the message). Errors: as above. */
+FALLIBLE store_call(struct store *store, const struct bus_call *call, struct detail *detail,
+                    struct bus_reply *ret_reply);
+
+FALLIBLE store_key_use(struct store *store, const struct bus_message *message,
+                       struct detail *detail);
+
+/* Whether the last failure left a connection. */
+bool store_is_connected(const struct store *store);
+
+/* After DB_REFUSED: the data itself was refused (SQLSTATE classes 22 and 23), for ever. */
+bool store_is_bad_message(const struct store *store);
+
+/* After DB_REFUSED: a segment has no partition; store_make_partition makes it. */
+bool store_lacks_partition(const struct store *store);
+FALLIBLE store_make_partition(struct store *store, struct detail *detail);
+
+/* --- between the store's own files -------------------------------------------------------------------- */
+
+/* Empties the work arena and makes sure of a connection; a new one forgets what was looked at. */
+FALLIBLE store_begin(struct store *store, struct detail *detail);
+
+/* One rendezvous turn. False when Redis is away; that is counted and no error. */
+bool store_meet(struct store *store, struct meet *meets, size_t count);
+
+struct skipped {
+    struct uuid project;
+    struct trace_id trace;
+    uint64_t spans_count; /* dropped now */
+};
+
+/* The transaction that skips: locks the traces, marks them, removes their segments and links. */
+FALLIBLE store_skip(struct store *store, struct skipped *list, size_t count, struct detail *detail);
+
+/* Puts every (project, conversation, trace) of the rows into the news; gives how many. */
+size_t store_news_links(struct store *store, struct db_rows *rows);
+void store_news(struct store *store, const struct bus_announcement *item);
+
+/* Ends the pipeline; `queued` is what queueing its statements gave, and an open pipeline that could not be
+ * filled is closed with its connection. The results are to be given to store_results_free. */
+FALLIBLE store_end(struct store *store, err_t queued, struct detail *detail,
+                   struct db_rows ***ret_results, size_t *ret_count);
+void store_results_free(struct db_rows **results, size_t count);
+
+#endif

@@ -1,0 +1,6 @@
+# shellcheck shell=bash
+# Everything that ./calltrace up, down, status, logs and demo share, one file per topic.
+for part in common packages build process postgres redis tls project commands; do
+    # shellcheck disable=SC1090  # the names stand in the line above
+    . "$CALLTRACE_TOP/schema/local/$part.sh"
+done

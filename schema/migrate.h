@@ -1,0 +1,19 @@
+/* migrate: brings a database to this program's schema, forward only.
+ *
+ * The files schema/migrations/NNNN_name.sql are part of the program. Each runs once, in order, in a
+ * transaction of its own with its row in table `migration`; an advisory lock keeps two runs apart. */
+#ifndef CALLTRACE_MIGRATE_H
+#define CALLTRACE_MIGRATE_H
+
+#include "proto/base/err.h"
+
+struct db;
+
+/* Runs what is missing. `*ret_applied` counts what was run now. Errors: DB_AWAY, DB_REFUSED. */
+FALLIBLE migrate_run(const char *conninfo, struct detail *detail, unsigned *ret_applied);
+
+/* Fails with DB_REFUSED when the database is older than this program needs; detail says what to run. A
+ * newer one is fine: migrations are made so that the previous version keeps working. */
+FALLIBLE migrate_check(struct db *db, struct detail *detail);
+
+#endif

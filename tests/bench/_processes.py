@@ -1,0 +1,79 @@
+"""CPU time and memory of running processes, from /proc."""
+
+import os
+import threading
+from pathlib import Path
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def cpu_seconds(pid: int, with_ended_children=False) -> float:
+    """User and system time; with the time of children that have ended, if asked for."""
+    fields = _stat(pid)
+    ticks = int(fields[11]) + int(fields[12])
+    if with_ended_children:
+        ticks += int(fields[13]) + int(fields[14])
+    return ticks / _TICK
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def peak_mib(pid: int) -> float:
+    """The most that was resident at once."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """A server with a process per connection."""
+    total = cpu_seconds(pid, with_ended_children=True)
+    for child in children(pid):
+        try:
+            total += cpu_seconds(child)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def _tree_mib(pid: int) -> float:
+    """Resident memory of a tree, shared pages counted once."""
+    total = 0
+    for one in [pid, *children(pid)]:
+        try:
+            for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total / 1024
+
+
+class TreePeak:
+    """Samples the memory of a process and its children while the block runs."""
+
+    def __init__(self, pid: int, interval_s=0.5):
+        self.pid = pid
+        self.interval_s = interval_s
+        self.mib = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def _sample(self):
+        while not self._stop.wait(self.interval_s):
+            self.mib = max(self.mib, _tree_mib(self.pid))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()

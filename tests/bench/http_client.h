@@ -1,0 +1,50 @@
+/* http_client: many HTTP requests in flight from one thread, over a fixed set of kept connections.
+ * The only code of the benchmark that includes libcurl.
+ *
+ * A lane is one connection with at most one request on it. lane_send keeps the body until the answer,
+ * so the caller must not change it; the answer's callback may send the next request. A request that
+ * gets no answer, 429, 502, 503 or 504 is sent again as it is after a second, as exporters do.
+ * Thread: the caller's only. */
+#ifndef CALLTRACE_TESTS_BENCH_HTTP_CLIENT_H
+#define CALLTRACE_TESTS_BENCH_HTTP_CLIENT_H
+
+#include "proto/base/buf.h"
+#include "proto/base/clock.h"
+
+struct http_client;
+struct lane;
+
+struct answer {
+    long status;
+    struct bytes body;
+    struct mono_ns at;   /* when it was complete */
+    struct mono_ns sent; /* when the request was sent for the first time */
+};
+
+typedef void answer_fn(struct lane *lane, void *owner, const struct answer *answer);
+
+struct http_options {
+    const char *url; /* scheme, host and port */
+    const char *key;
+    const char *ca; /* NULL: no HTTPS, or the system's roots */
+};
+
+/* The options are kept. NULL when out of memory. */
+struct http_client *http_client_new(const struct http_options *options);
+void http_client_free(struct http_client *client);
+
+/* A lane of the client; freed with it. NULL when out of memory. */
+struct lane *lane_new(struct http_client *client, answer_fn *answered, void *owner);
+
+/* Sends one request. `body` NULL means GET; `type` is its media type, or what a GET accepts. */
+void lane_send(struct lane *lane, const char *path, const char *type, const struct buf *body);
+
+/* Moves everything on, waiting at most `ms`. Returns how many requests are under way or waiting to be
+ * sent again. */
+unsigned http_client_turn(struct http_client *client, int ms);
+
+/* Requests that had to be sent again, and bytes of all bodies that were sent. */
+uint64_t http_client_retries(const struct http_client *client);
+uint64_t http_client_bytes(const struct http_client *client);
+
+#endif

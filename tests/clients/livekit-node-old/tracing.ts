@@ -1,0 +1,1 @@
+../livekit-node/tracing.ts

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes the hand-made seeds of the REST fuzz targets. Run it in this folder; it writes the same files each
+time."""
+
+import base64
+import json
+import os
+
+ENTRY = {"role": "AGENT", "text": "hi", "startOffsetMs": 0, "endOffsetMs": 900}
+CALL = {"recordingUrl": "https://example.com/a.wav", "startedAt": "2026-01-02T03:04:05.678Z",
+        "interfaceType": "PHONE", "callDirection": "INBOUND", "endedStatus": "AGENT_BUSY",
+        "externalId": "x", "livekitRoomId": "RM_a",
+        "agent": {"name": "a", "endpoint": {"type": "phone", "value": "+1"},
+                  "prompt": {"resolvedPrompt": "p"}},
+        "customers": [{"phoneNumberE164": None, "label": "c"}], "transcript": [ENTRY],
+        "toolInvocations": [{"name": "t", "parameters": {"a": {"value": 1}}, "result": {},
+                             "startOffsetMs": 1.0}], "properties": {"a": [None, 1.5, {"b": {}}]}}
+CHAT = {"startTimestamp": "2026-01-02T03:04:05Z", "endTimestamp": "2026-01-02T03:05:05Z",
+        "traceId": "0123456789ABCDEF0123456789abcdef", "messages": [
+            {"role": "AGENT", "text": "a", "startTimestamp": "2026-01-02T03:04:05Z"}],
+        "agents": [{"roarkId": "0b0e7a7e-5f5c-4c1c-8a55-0d4f4f7a1a11"}, {"customId": "c"}]}
+
+BODIES = {
+    "call": json.dumps(CALL), "chat": json.dumps(CHAT), "empty": "", "empty_object": "{}",
+    "array": "[]", "null": "null", "text": '"x"', "cut": json.dumps(CALL)[:150],
+    "late": json.dumps({**CHAT, "endTimestamp": "2026-01-02T03:04:04Z"}),
+    "both": '{"agent":{},"agents":[],"vapiCallId":"x","livekitRoomId":""}',
+    "deep_64": "[" * 64 + "]" * 64, "deep_65": "[" * 65 + "]" * 65,
+    "deep_5000": '{"a":' * 5000, "duplicate": '{"externalId":"a","externalId":"b"}',
+    "surrogate": '{"externalId":"\\ud83d","x":"\\ude00\\ud83d\\ude00"}',
+    "nul": '{"externalId":"a\\u0000b","\\u0000":1}',
+    "numbers": '{"properties":[1e999,-1e999,123456789012345678901234567890,-0,1e-999,0.1]}',
+    "length_number": '{"properties":' + "9" * 500 + "}",
+    "count_entries": '{"transcript":[' + ",".join(["{}"] * 300) + "]}",
+    "count_issues": '{"agents":[' + ",".join(["1"] * 50) + "]}",
+    "length_key": json.dumps({"externalId": "\u00fc" * 256}), "spaces": " \n\t{ \"a\" : 1 } ",
+    "not_utf8": b'{"a":"\xff\xc3"}', "bom": b"\xef\xbb\xbf{}",
+}
+
+
+def cursor(text):
+    return base64.b64encode(text.encode())
+
+
+CURSORS = {
+    "time": cursor('{"sortValue":"2026-01-02T03:04:05.678901Z","id":'
+                   '"0b0e7a7e-5f5c-4c1c-8a55-0d4f4f7a1a11"}'),
+    "url": cursor('{"sortValue":"~~~>>>","id":"?"}').replace(b"+", b"-").replace(b"/", b"_"),
+    "no_padding": cursor('{"sortValue":"a","id":"b"}').rstrip(b"="),
+    "escapes": cursor('{"sortValue":"\\u00e9\\ud83d\\ude00\\u0000","id":"\\n"}'),
+    "empty": b"", "array": cursor("[]"), "more": cursor('{"sortValue":"a","id":"b","c":1}'),
+    "types": cursor('{"sortValue":1,"id":null}'), "twice": cursor('{"id":"a","id":"b"}'),
+    "deep": cursor("[" * 2000), "length": b"A" * 4096, "length_more": b"A" * 4097,
+    "padding": b"====", "spaces": b"eyJ  J9",
+}
+
+
+def write(folder, seeds):
+    os.makedirs(folder, exist_ok=True)
+    for name, seed in seeds.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(seed.encode() if isinstance(seed, str) else seed)
+
+
+if __name__ == "__main__":
+    os.chdir(os.path.dirname(os.path.abspath(__file__)))
+    write("body", BODIES)
+    write("cursor", CURSORS)

@@ -1,0 +1,77 @@
+"""The equation, simulated: any order, any repetition, any crash, and the links are the same."""
+
+import os
+import time
+
+import pytest
+from chaos import Chaos
+from simulation import Simulation
+
+from support.process import wait_until
+
+SEED_ENV = "CALLTRACE_SIM_SEED"
+
+
+@pytest.fixture
+def seed(request):
+    chosen = request.config.getoption("--seed")
+    if chosen is None:
+        chosen = int(os.environ.get(SEED_ENV) or int.from_bytes(os.urandom(3), "big"))
+    print(f"simulation seed {chosen}: repeat with --seed {chosen}")
+    return chosen
+
+
+@pytest.fixture
+def events(request):
+    return request.config.getoption("--events") or 4000
+
+
+def run(cluster, seed, events, repair=lambda: None, **hurt):
+    simulation = Simulation(cluster, seed, events)
+    chaos = Chaos(cluster, seed, **hurt)
+    problems = simulation.run(chaos, repair)
+    print(f"seed {seed}: {len(simulation.events)} events in {simulation.seconds:.1f} s, "
+          f"{len(simulation.log.creates)} creates, {chaos.counts}")
+    assert not problems, "\n".join([*problems, cluster.logs(15)])
+    return simulation
+
+
+def reconcile(cluster) -> float:
+    """A brisk reconciler's passes, one of them after everything is old enough for it (5 s); what
+    they repaired."""
+    daemon = cluster.correlators[0]
+    daemon.rows.update({"reconcile": "on", "reconcile_interval_s": "1"})
+    time.sleep(6)
+    daemon.restart()
+    wait_until(lambda: daemon.metrics().get("calltrace_reconcile_runs_total", 0) >= 2, 30,
+               "two reconciler passes")
+    return daemon.metrics()["calltrace_reconcile_repairs_total"]
+
+
+def test_links_are_the_equation_through_kills_and_restarts(servers, seed, events):
+    cluster = servers.cluster(apis=2, correlators=2)
+    try:
+        run(cluster, seed, events, lambda: reconcile(cluster), postgres=True)
+    finally:
+        cluster.close()
+
+
+def test_the_rendezvous_alone_finds_every_link(servers, seed, events):
+    """Neither look nor reconciler; Redis is kept, the apis are killed."""
+    servers.redis.flush()
+    cluster = servers.cluster(apis=2, correlators=2,
+                              correlator_rows={"look": "off", "reconcile": "off"})
+    try:
+        run(cluster, seed, events, correlators=False)
+    finally:
+        cluster.close()
+
+
+def test_the_look_alone_finds_every_link(servers, seed, events):
+    """Redis is flushed, stopped and restarted; the reconciler then has nothing to repair."""
+    cluster = servers.cluster(apis=2, correlators=2, correlator_rows={"reconcile": "off"})
+    try:
+        run(cluster, seed, events, correlators=False, redis=True)
+        assert reconcile(cluster) == 0
+    finally:
+        cluster.close()

@@ -1,0 +1,1 @@
+"""What the system tests share: private servers, daemons, clients, OTLP, and the link equation."""

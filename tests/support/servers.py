@@ -1,0 +1,48 @@
+"""Private Postgres and Redis under one short temporary directory."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from .cluster import Cluster
+from .postgres import Postgres
+from .redis import Redis
+from .tls import Authority
+
+
+class Servers:
+    """A Unix socket's path holds at most 107 bytes, so that the directory is short."""
+
+    def __init__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="ct-", dir="/tmp"))
+        self.directory.chmod(0o755)
+        self.postgres = Postgres(self.directory / "pg")
+        self.redis = Redis(self.directory / "rd")
+        self.authority = Authority(self.directory / "tls")
+        self._clusters: list[Cluster] = []
+        self._count = 0
+
+    def start(self):
+        self.postgres.create()
+        self.redis.create()
+        return self
+
+    def cluster(self, **options) -> Cluster:
+        """A new calltrace with a database of its own, started."""
+        self._count += 1
+        cluster = Cluster(self.directory / f"c{self._count}", self.postgres, self.redis,
+                          self.authority, **options)
+        self._clusters.append(cluster)
+        return cluster.start()
+
+    def close_clusters(self):
+        while self._clusters:
+            self._clusters.pop().close()
+
+    def close(self):
+        try:
+            self.close_clusters()
+        finally:
+            self.redis.close()
+            self.postgres.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
