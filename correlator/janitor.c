@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "correlator/metrics.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
@@ -14,6 +15,7 @@
 enum {
     TICK_MS = 100,   /* between two cleanings of the pending lists */
     PING_EVERY = 10, /* ticks */
+    SWEEP_EVERY = 50,
     PARTITIONS_EVERY = 36000,
     DAYS_BACK = 1,
     DAYS_AHEAD = 7,
@@ -23,6 +25,7 @@ enum {
 static const int64_t day_ns = INT64_C(86400) * 1000000000;
 
 struct janitor {
+    struct janitor_options options;
     struct db *db;
     pthread_t thread;
     _Atomic bool is_stopping;
@@ -63,6 +66,20 @@ static void clean(struct janitor *janitor)
     }
 }
 
+/* Several correlators may do it at once: each passes over rows that another has locked. */
+static FALLIBLE sweep(struct janitor *janitor, struct detail *detail)
+{
+    struct db_value values[] = {db_int8((int64_t)janitor->options.room_empty_s * MS_PER_S),
+                                db_int8((int64_t)janitor->options.call_silence_s * MS_PER_S)};
+    size_t swept = 0;
+    TRY(db_do(janitor->db, STMT_EVENT_SWEEP, values, 2, detail, &swept));
+    metric_add(METRIC_SWEPT, swept);
+    if (swept > 0) {
+        log_info("calls_swept", "count=%zu", swept);
+    }
+    return OK;
+}
+
 static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
 {
     bool is_new = false;
@@ -72,6 +89,8 @@ static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
         TRY(make_house(janitor, detail));
     } else if (janitor->ticks % PARTITIONS_EVERY == 0) {
         TRY(make_partitions(janitor, detail));
+    } else if (janitor->ticks % SWEEP_EVERY == 0) {
+        TRY(sweep(janitor, detail));
     } else if (janitor->ticks % PING_EVERY == 0) {
         TRY(db_do(janitor->db, STMT_PING, NULL, 0, detail, NULL));
     }
@@ -102,14 +121,15 @@ static void *janitor_run(void *context)
     return NULL;
 }
 
-err_t janitor_start(const char *conninfo, struct janitor **ret_janitor)
+err_t janitor_start(const struct janitor_options *janitor_options, struct janitor **ret_janitor)
 {
     struct janitor *janitor = mem_zero(1, sizeof *janitor);
     if (janitor == NULL) {
         return FAIL(MEMORY);
     }
+    janitor->options = *janitor_options;
     struct db_options options = {
-        .conninfo = conninfo,
+        .conninfo = janitor_options->conninfo,
         .application_name = "calltrace-correlator janitor",
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .idle_in_transaction_ms = STATEMENT_TIMEOUT_MS,

@@ -1,17 +1,25 @@
 /* janitor: a thread with a connection of its own that keeps the house: tells whether Postgres is there and
- * migrated, makes tomorrow's partitions, and empties the pending lists of the search index so that no insert
- * has to.
+ * migrated, makes tomorrow's partitions, empties the pending lists of the search index so that no insert has
+ * to, and sweeps: ends calls of integrations whose end never came.
  *
  * Owner thread: its own; janitor_* from main and the admin listener. */
 #ifndef CALLTRACE_CORRELATOR_JANITOR_H
 #define CALLTRACE_CORRELATOR_JANITOR_H
 
+#include <stdint.h>
+
 #include "proto/base/err.h"
 
 struct janitor;
 
+struct janitor_options {
+    const char *conninfo;    /* kept */
+    uint64_t room_empty_s;   /* everybody left a room so long ago: its call is ended */
+    uint64_t call_silence_s; /* nothing was heard of a call for so long: it is ended */
+};
+
 /* Errors: MEMORY, SYSTEM. */
-FALLIBLE janitor_start(const char *conninfo, struct janitor **ret_janitor);
+FALLIBLE janitor_start(const struct janitor_options *options, struct janitor **ret_janitor);
 /* NULL is fine. */
 void janitor_stop(struct janitor *janitor);
 

@@ -119,7 +119,10 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
     TRY(metric_start(metric_rows, METRIC_COUNT));
     TRY(make_overload_reply(daemon));
     TRY(intake_new(daemon->conf.queue_bytes_max, &daemon->intake));
-    TRY(janitor_start(daemon->conf.postgres, &daemon->janitor));
+    TRY(janitor_start(&(struct janitor_options){.conninfo = daemon->conf.postgres,
+                                                .room_empty_s = daemon->conf.room_empty_s,
+                                                .call_silence_s = daemon->conf.call_silence_s},
+                      &daemon->janitor));
     struct bus_server_options options = {.address = daemon->conf.bus,
                                          .event_address = daemon->conf.bus_events,
                                          .on_work = on_work,

@@ -58,6 +58,11 @@ FALLIBLE store_spans(struct store *store, const struct bus_message *const *messa
 FALLIBLE store_call(struct store *store, const struct bus_call *call, struct detail *detail,
                     struct bus_reply *ret_reply);
 
+/* Merges what an integration tells of a call: commits and looks. The same event twice changes nothing. Errors: as
+ * above. */
+FALLIBLE store_event(struct store *store, const struct bus_call_event *event, struct detail *detail,
+                     struct bus_reply *ret_reply);
+
 FALLIBLE store_key_use(struct store *store, const struct bus_message *message,
                        struct detail *detail);
 

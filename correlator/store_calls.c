@@ -1,10 +1,8 @@
 /* The transaction of a create and its look; writer.h tells the way. */
-#include "correlator/core/decide.h"
 #include "correlator/core/text.h"
+#include "correlator/meeting.h"
 #include "correlator/metrics.h"
 #include "correlator/params.h"
-#include "correlator/store.h"
-#include "proto/base/check.h"
 #include "proto/base/fault.h"
 
 #include "proto/base/banned.h"
@@ -14,10 +12,7 @@ struct call_work {
     const struct bus_call *call;
     struct uuid id; /* the message's; another one under a seeded fault */
     struct bytes title;
-    struct call_key *keys;
-    size_t keys_count;
-    struct meet *meets; /* one of each key; op MEET_NONE where Redis is not asked */
-    bool was_met;
+    struct meeting meeting;
     struct create_facts facts;
 };
 
@@ -27,40 +22,11 @@ static FALLIBLE work_init(struct call_work *work, struct store *store, const str
     if (fault_is(FAULT_LOST_DEDUPE)) {
         work->id = uuid_make();
     }
-    TRY(call_keys_make(call, &store->work, &work->keys, &work->keys_count));
-    TRY(text_for_summary(call->title, &store->work, &work->title));
-    work->meets = arena_zero(&store->work, work->keys_count, sizeof *work->meets);
-    return work->meets == NULL ? FAIL(NO_SPACE) : OK;
-}
-
-/* --- rendezvous ------------------------------------------------------------------------------------- */
-
-/* One operation for each key that Redis knows. False when Redis is away. */
-static bool meet(struct call_work *work, enum meet_op op, struct uuid id)
-{
+    struct call_key *keys = NULL;
     size_t count = 0;
-    for (size_t i = 0; i < work->keys_count; i++) {
-        if (work->keys[i].key.kind != MATCH_KIND_TRACE) {
-            struct meet *one = &work->meets[count++];
-            *one =
-                (struct meet){.op = op, .project = work->call->project, .key = work->keys[i].key};
-            memcpy(one->id, id.b, sizeof one->id);
-        }
-    }
-    for (size_t i = count; i < work->keys_count; i++) {
-        work->meets[i] = (struct meet){.op = MEET_NONE};
-    }
-    return store_meet(work->store, work->meets, count);
-}
-
-static bool is_claimed_by(const struct call_work *work, struct uuid id)
-{
-    for (size_t i = 0; i < work->keys_count && work->meets[i].op != MEET_NONE; i++) {
-        if (!work->meets[i].has_claim || !uuid_equal(work->meets[i].claim, id)) {
-            return false;
-        }
-    }
-    return true;
+    TRY(call_keys_make(call->id, call->keys, call->keys_count, &store->work, &keys, &count));
+    TRY(text_for_summary(call->title, &store->work, &work->title));
+    return meeting_init(&work->meeting, store, call->project, keys, count);
 }
 
 /* --- commit ----------------------------------------------------------------------------------------- */
@@ -98,31 +64,39 @@ static FALLIBLE keys_pack(struct call_work *work, struct db_value ret_values[3])
 {
     static const enum db_type types[] = {DB_TYPE_INT2, DB_TYPE_BYTEA, DB_TYPE_UUID};
     struct params params;
-    TRY(params_init(&params, &work->store->work, types, 3, work->keys_count));
-    for (size_t i = 0; i < work->keys_count; i++) {
-        params_row(&params, (struct db_value[]){db_int2((int16_t)work->keys[i].key.kind),
-                                                db_bytes(work->keys[i].key.value),
-                                                db_uuid(&work->keys[i].slot)});
+    TRY(params_init(&params, &work->store->work, types, 3, work->meeting.keys_count));
+    for (size_t i = 0; i < work->meeting.keys_count; i++) {
+        params_row(&params, (struct db_value[]){db_int2((int16_t)work->meeting.keys[i].key.kind),
+                                                db_bytes(work->meeting.keys[i].key.value),
+                                                db_uuid(&work->meeting.keys[i].slot)});
     }
     return params_pack(&params, ret_values);
 }
 
-static FALLIBLE queue_call(struct call_work *work, struct detail *detail)
+/* What a create tells of its call: nine values. */
+enum { FACTS = 9, COMPLETE_VALUES = IDENTITY + 3 + FACTS };
+
+static void facts_fill(const struct call_work *work, struct db_value values[FACTS])
 {
     const struct bus_call *call = work->call;
-    struct db_value values[IDENTITY + 10];
+    values[0] = db_int2((int16_t)call->kind);
+    values[1] = db_int2((int16_t)call->source);
+    values[2] = db_time(call->created);
+    values[3] = call->has_started ? db_time(call->started) : db_null();
+    values[4] = call->has_ended ? db_time(call->ended) : db_null();
+    values[5] = db_int2((int16_t)call->status);
+    values[6] = db_int2((int16_t)call->direction);
+    values[7] = work->title.len > 0 ? db_text(work->title) : db_null();
+    values[8] = db_bytes(call->body);
+}
+
+static FALLIBLE queue_call(struct call_work *work, struct detail *detail)
+{
+    struct db_value values[IDENTITY + FACTS + 1];
     identity_fill(work, values);
-    values[5] = db_int2((int16_t)call->kind);
-    values[6] = db_int2((int16_t)call->source);
-    values[7] = db_time(call->created);
-    values[8] = call->has_started ? db_time(call->started) : db_null();
-    values[9] = call->has_ended ? db_time(call->ended) : db_null();
-    values[10] = db_int2((int16_t)call->status);
-    values[11] = db_int2((int16_t)call->direction);
-    values[12] = work->title.len > 0 ? db_text(work->title) : db_null();
-    values[13] = db_bytes(call->body);
-    values[14] = db_int8((int64_t)work->keys_count);
-    return db_queue(work->store->db, STMT_CALL_ADD, values, IDENTITY + 10, detail);
+    facts_fill(work, values + IDENTITY);
+    values[IDENTITY + FACTS] = db_int8((int64_t)work->meeting.keys_count);
+    return db_queue(work->store->db, STMT_CALL_ADD, values, IDENTITY + FACTS + 1, detail);
 }
 
 /* Places of the results that are read. */
@@ -181,92 +155,61 @@ static FALLIBLE commit(struct call_work *work, struct detail *detail)
     return err;
 }
 
-/* --- look ------------------------------------------------------------------------------------------- */
+/* --- a POST that completes a call which only events have made -------------------------------------------- */
 
-static FALLIBLE queue_waiting(struct call_work *work, struct detail *detail)
+/* Provider keys are held by calls of their integrations; the POST tells the rest of the same call. */
+static bool may_complete(const struct call_work *work)
 {
-    static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_UUID, DB_TYPE_BYTEA, DB_TYPE_INT2,
-                                         DB_TYPE_BYTEA};
-    size_t total = 0;
-    for (size_t i = 0; i < work->keys_count; i++) {
-        total += work->meets[i].waiting_count;
-    }
-    struct params params;
-    TRY(params_init(&params, &work->store->work, types, 5, total));
-    for (size_t i = 0; i < work->keys_count; i++) {
-        const struct meet *one = &work->meets[i];
-        for (size_t n = 0; n < one->waiting_count; n++) {
-            params_row(&params, (struct db_value[]){
-                                    db_uuid(&work->call->project), db_uuid(&work->facts.call_id),
-                                    params_trace_id(&one->waiting[n]),
-                                    db_int2((int16_t)one->key.kind), db_bytes(one->key.value)});
-        }
-    }
-    return params_queue(&params, work->store->db, STMT_LINKS_MEET, detail);
+    const struct create_facts *facts = &work->facts;
+    return !facts->has_call && facts->has_holder && work->call->kind == CONVERSATION_KIND_CALL &&
+           (facts->held.kind == MATCH_KIND_LIVEKIT || facts->held.kind == MATCH_KIND_VAPI);
 }
 
-/* With the look off (a test of the rendezvous), keys that Redis does not know are still looked at. */
-static bool is_to_look(const struct call_work *work)
-{
-    bool is_unknown_to_redis = false;
-    for (size_t i = 0; i < work->keys_count; i++) {
-        is_unknown_to_redis = is_unknown_to_redis || work->keys[i].key.kind == MATCH_KIND_TRACE;
-    }
-    return (work->store->look || is_unknown_to_redis) && !fault_is(FAULT_SKIP_LOOK);
-}
+enum { AT_COMPLETED = 4, AT_HOLDER_AFTER = 8 };
 
-static FALLIBLE queue_looks(struct call_work *work, struct detail *detail)
+static FALLIBLE queue_completion(struct call_work *work, struct detail *detail)
 {
-    struct arena *arena = &work->store->work;
+    const struct bus_call *call = work->call;
     struct db *db = work->store->db;
-    struct db_value call[2];
-    struct db_value project = db_uuid(&work->call->project);
-    struct db_value id = db_uuid(&work->facts.call_id);
-    TRY(db_array(arena, DB_TYPE_UUID, &project, 1, &call[0]));
-    TRY(db_array(arena, DB_TYPE_UUID, &id, 1, &call[1]));
-    TRY(queue_waiting(work, detail));
-    enum stmt stmt = STMT_LOOK_CALLS;
-#if defined(CALLTRACE_FAULTS)
-    if (fault_is(FAULT_IGNORE_PROJECT)) {
-        stmt = STMT_LOOK_CALLS_ANY_PROJECT;
-    }
-#endif
-    if (is_to_look(work)) {
-        TRY(db_queue(db, stmt, call, 2, detail));
-    }
-    return fault_is(FAULT_FORGET_SKIP) ? OK
-                                       : db_queue(db, STMT_LOOK_CALLS_SKIPPED, call, 2, detail);
+    struct db_value keys[2];
+    struct db_value holders;
+    struct db_value holder = db_uuid(&work->facts.holder);
+    struct db_value identity[IDENTITY];
+    struct db_value values[COMPLETE_VALUES];
+    TRY(meeting_pack(&work->meeting, keys));
+    TRY(db_array(&work->store->work, DB_TYPE_UUID, &holder, 1, &holders));
+    identity_fill(work, identity);
+    memcpy(values, identity, sizeof identity);
+    values[IDENTITY] = holder;
+    values[IDENTITY + 1] = keys[0];
+    values[IDENTITY + 2] = keys[1];
+    facts_fill(work, values + IDENTITY + 3);
+    TRY(db_queue(db, STMT_BEGIN, NULL, 0, detail));
+    TRY(queue_locks(work, detail));
+    TRY(db_queue(db, STMT_EVENT_CALLS_LOCK, (struct db_value[]){identity[0], holders}, 2, detail));
+    TRY(db_queue(db, STMT_COMPLETE_KEYS, (struct db_value[]){identity[0], holder, keys[0], keys[1]},
+                 4, detail));
+    TRY(db_queue(db, STMT_COMPLETE_CALL, values, COMPLETE_VALUES, detail));
+    TRY(db_queue(db, STMT_COMPLETE_UNDO, (struct db_value[]){identity[0], holder}, 2, detail));
+    TRY(db_queue(db, STMT_PART_POSTED, (struct db_value[]){identity[0], holder}, 2, detail));
+    TRY(db_queue(db, STMT_EVENT_FOLD,
+                 (struct db_value[]){identity[0], holder, db_time(call->created), db_bool(false)},
+                 4, detail));
+    TRY(db_queue(db, STMT_CALL_HOLDER,
+                 (struct db_value[]){identity[0], identity[1], keys[0], keys[1]}, 4, detail));
+    return db_queue(db, STMT_COMMIT, NULL, 0, detail);
 }
 
-static FALLIBLE look(struct call_work *work, struct detail *detail)
+static FALLIBLE complete(struct call_work *work, struct detail *detail)
 {
     struct store *store = work->store;
-    struct mono_ns began = clock_mono();
     struct db_rows **results = NULL;
     size_t count = 0;
     TRY(db_begin_pipeline(store->db, detail));
-    TRY(store_end(store, queue_looks(work, detail), detail, &results, &count));
-    metric_add(METRIC_LINKS_RENDEZVOUS, store_news_links(store, results[0]));
-    if (is_to_look(work)) {
-        metric_add(METRIC_LINKS_LOOK, store_news_links(store, results[1]));
-    }
+    TRY(store_end(store, queue_completion(work, detail), detail, &results, &count));
+    err_t err = read_facts(work, results[AT_COMPLETED], results[AT_HOLDER_AFTER]);
     store_results_free(results, count);
-    metric_seconds(METRIC_LOOK_SECONDS, clock_mono().ns - began.ns);
-    return OK;
-}
-
-/* The call is committed: Redis hears of it if it thought otherwise, and tells who waits. */
-static FALLIBLE win(struct call_work *work, struct detail *detail)
-{
-    if (work->was_met && !is_claimed_by(work, work->facts.call_id)) {
-        work->was_met = meet(work, MEET_FORCE, work->facts.call_id);
-    }
-    TRY(look(work, detail));
-    store_news(work->store, &(struct bus_announcement){.project = work->call->project,
-                                                       .what = ANNOUNCE_CALL,
-                                                       .has_conversation = true,
-                                                       .conversation = work->facts.call_id});
-    return OK;
+    return err;
 }
 
 err_t store_call(struct store *store, const struct bus_call *call, struct detail *detail,
@@ -275,12 +218,15 @@ err_t store_call(struct store *store, const struct bus_call *call, struct detail
     struct call_work work;
     TRY(store_begin(store, detail));
     TRY(work_init(&work, store, call));
-    work.was_met = meet(&work, MEET_CLAIM, work.id);
+    meeting_turn(&work.meeting, MEET_CLAIM, work.id);
     TRY(commit(&work, detail));
+    if (may_complete(&work)) {
+        TRY(complete(&work, detail));
+    }
     if (work.facts.has_call && !work.facts.is_other_body) {
-        TRY(win(&work, detail));
-    } else if (work.was_met) {
-        (void)meet(&work, MEET_RELEASE, work.id); /* a claim that stays is found out by Postgres */
+        TRY(meeting_end(&work.meeting, work.facts.call_id, detail));
+    } else {
+        meeting_release(&work.meeting, work.id);
     }
     create_decide(&work.facts, ret_reply);
     return OK;

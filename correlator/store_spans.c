@@ -20,6 +20,7 @@ struct spans_work {
     bool *is_flagged; /* of each trace: Redis says that a room of it is skipped */
     struct found *found;
     size_t found_count;
+    size_t met_links_count; /* that the rendezvous found */
     struct skipped *skipped;
     size_t skipped_count;
     size_t queued; /* statements of the running pipeline */
@@ -378,7 +379,8 @@ static FALLIBLE commit(struct spans_work *work, struct detail *detail)
     TRY(store_end(store, queue_all(work, detail, &links_at), detail, &results, &count));
     metric_seconds(METRIC_COMMIT_SECONDS, clock_mono().ns - began.ns);
     read_skipped(work, results[AT_TRACES]);
-    metric_add(METRIC_LINKS_RENDEZVOUS, store_news_links(store, results[links_at]));
+    work->met_links_count = store_news_links(store, results[links_at]);
+    metric_add(METRIC_LINKS_RENDEZVOUS, work->met_links_count);
     store_results_free(results, count);
     for (size_t i = 0; i < work->plan.words_count; i++) {
         memo_add(&store->words, mark_of_word(&work->plan.words[i]));
@@ -440,10 +442,25 @@ static FALLIBLE queue_rooms(struct spans_work *work, struct detail *detail)
     return queue(work, STMT_LOOK_ROOMS, values, 4, detail);
 }
 
+/* A claim may have been that of a call which was superseded while the links to it were on their way. */
+static FALLIBLE queue_superseded(struct spans_work *work, struct detail *detail)
+{
+    static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_BYTEA};
+    const struct plan *plan = &work->plan;
+    struct params params;
+    TRY(params_init(&params, &work->store->work, types, 2, plan->traces_count));
+    for (size_t i = 0; i < plan->traces_count; i++) {
+        params_row(&params, (struct db_value[]){db_uuid(&plan->traces[i].project),
+                                                params_trace_id(&plan->traces[i].id)});
+    }
+    return queue_params(work, STMT_LINKS_SUPERSEDED, &params, detail);
+}
+
 static FALLIBLE queue_looks(struct spans_work *work, struct detail *detail)
 {
     TRY(queue_look(work, detail));
-    return queue_rooms(work, detail);
+    TRY(queue_rooms(work, detail));
+    return work->met_links_count > 0 ? queue_superseded(work, detail) : OK;
 }
 
 static FALLIBLE read_rooms(struct spans_work *work, struct db_rows *rows)

@@ -199,6 +199,9 @@ static err_t run_once(struct writer *writer, size_t at, struct detail *detail,
     if (message->what == BUS_WHAT_CALL) {
         return store_call(&writer->store, &message->call, detail, ret_reply);
     }
+    if (message->what == BUS_WHAT_EVENT) {
+        return store_event(&writer->store, &message->event, detail, ret_reply);
+    }
     *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED};
     return store_key_use(&writer->store, message, detail);
 }
@@ -258,6 +261,9 @@ static void count_message(const struct bus_message *message)
         return;
     case BUS_WHAT_CALL:
         metric_add(METRIC_MESSAGES_CALL, 1);
+        return;
+    case BUS_WHAT_EVENT:
+        metric_add(METRIC_MESSAGES_EVENT, 1);
         return;
     case BUS_WHAT_KEY_USE:
         metric_add(METRIC_MESSAGES_KEY_USE, 1);

@@ -39,6 +39,20 @@
  *   5. a lost create releases its claims; a winner that Redis did not know takes them by force.
  *   6. reply, then announce.
  *
+ * A create whose provider key (livekit, vapi) is held by a call that only events have made completes that call
+ * in a second transaction, under the row's lock, all keys or none; then its answer is that call.
+ *
+ * The way of one event of an integration; each is a transaction of its own:
+ *
+ *   1. plan (correlator/core/event, pure) from one reading of who holds its keys: the call, and which calls are
+ *      superseded by it.
+ *   2. commit: traces linked to the superseded, then the calls' rows, locked in order; keys and parts move; the
+ *      event's keys and parts merged in; a guard that raises when the plan's reading was overtaken (SQLSTATE class
+ *      40: tried again); the call's columns folded from its parts by rank.
+ *   3. the call takes its keys in Redis by force; links to superseded calls are removed once more, because a trace
+ *      may have committed meanwhile with the claim that it saw (a trace looks the same way).
+ *   4. look, reply, announce, as for a create. Nothing depends on the order or repetition of events.
+ *
  * What fails: SQLSTATE classes 08, 40, 53, 57 and a lock timeout are tried again (everything may be written
  * twice), then answered `unavailable`. Classes 22 and 23 halve the group until the one bad message stands alone
  * and is rejected. A connection lost while committing is unknown, so `unavailable`. Redis away costs nothing but

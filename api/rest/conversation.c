@@ -15,6 +15,8 @@ enum given {
     GIVEN_STARTED,
     GIVEN_INTERFACE,
     GIVEN_ENDED_STATUS,
+    GIVEN_ANSWERED,
+    GIVEN_SUMMARY,
     GIVEN_RECORDING,
     GIVEN_STEREO,
     GIVEN_PROPERTIES,
@@ -32,6 +34,8 @@ static const char *const given_names[GIVEN_COUNT] = {
     [GIVEN_STARTED] = "startedAt",
     [GIVEN_INTERFACE] = "interfaceType",
     [GIVEN_ENDED_STATUS] = "endedStatus",
+    [GIVEN_ANSWERED] = "answeredAt",
+    [GIVEN_SUMMARY] = "summary",
     [GIVEN_RECORDING] = "recordingUrl",
     [GIVEN_STEREO] = "stereoRecordingUrl",
     [GIVEN_PROPERTIES] = "properties",
@@ -132,6 +136,7 @@ FALLIBLE conversation_of_row(const struct db_rows *rows, struct uuid project, st
     if (it.is_superseded) {
         it.superseded_by = db_get_uuid(rows, 10);
     }
+    it.parts = bytes_of_row(rows, CONVERSATION_COLUMN_PARTS);
     it.body = bytes_of_row(rows, CONVERSATION_COLUMN_BODY);
     *ret_conversation = it;
     return OK;
@@ -250,7 +255,7 @@ static void common_write(struct out *out, const struct conversation *it,
     } else {
         out_null(out, "title");
     }
-    out_null(out, "summary");
+    given_or_null(out, "summary", given[GIVEN_SUMMARY].value, '"');
     out_null(out, "simulationJobId");
     out_array(out, "policyIds");
     out_end_array(out);
@@ -272,6 +277,7 @@ static void call_write(struct out *out, const struct conversation *it,
     key_write(out, "livekitRoomId", it, MATCH_KIND_LIVEKIT);
     key_write(out, "vapiCallId", it, MATCH_KIND_VAPI);
     given_or_null(out, "interfaceType", given[GIVEN_INTERFACE].value, '"');
+    given_or_null(out, "answeredAt", given[GIVEN_ANSWERED].value, '"');
     given_or_null(out, "endedStatus", given[GIVEN_ENDED_STATUS].value, '"');
     given_or_null(out, "recordingUrl", given[GIVEN_RECORDING].value, '"');
     given_or_null(out, "stereoRecordingUrl", given[GIVEN_STEREO].value, '"');
@@ -298,6 +304,13 @@ static void chat_write(struct out *out, const struct conversation *it,
     common_write(out, it, given);
 }
 
+void conversation_pick(const struct conversation *conversation, struct mend_field *fields,
+                       size_t count)
+{
+    mend_pick(conversation->body, fields, count);
+    mend_pick_lines(conversation->parts, fields, count);
+}
+
 FALLIBLE conversation_write(struct out *out, const char *key,
                             const struct conversation *conversation, enum conversation_form form,
                             struct arena *arena)
@@ -306,7 +319,7 @@ FALLIBLE conversation_write(struct out *out, const char *key,
     for (size_t i = 0; i < GIVEN_COUNT; i++) {
         given[i] = (struct mend_field){.name = given_names[i]};
     }
-    mend_pick(conversation->body, given, GIVEN_COUNT);
+    conversation_pick(conversation, given, GIVEN_COUNT);
     out_object(out, key);
     out_uuid(out, "id", conversation->id);
     out_time(out, "createdAt", conversation->created, 3);

@@ -28,7 +28,9 @@ struct conversation {
     struct uuid superseded_by;
     const struct match_key *keys;
     size_t keys_count;
-    struct bytes body; /* empty: not at hand */
+    struct bytes body; /* what the create sent; empty: not at hand */
+    struct bytes
+        parts; /* what integrations tell, one JSON object a line, by rank (proto/bus/call_parts.def) */
 };
 
 enum conversation_form {
@@ -39,8 +41,9 @@ enum conversation_form {
 
 enum {
     /* Columns of CONVERSATION_COLUMNS in schema/stmt.def, and the body behind them. */
-    CONVERSATION_COLUMN_BODY = 12,
-    CONVERSATION_COLUMN_SORT = 13,
+    CONVERSATION_COLUMN_PARTS = 12,
+    CONVERSATION_COLUMN_BODY = 13,
+    CONVERSATION_COLUMN_SORT = 14,
 };
 
 /* The present row. Errors: NO_SPACE. */
@@ -50,6 +53,12 @@ FALLIBLE conversation_of_row(const struct db_rows *rows, struct uuid project, st
 /* Reads "kind:hex,kind:hex" into keys of the arena; what does not fit is left out. Errors: NO_SPACE. */
 FALLIBLE conversation_keys_of_text(struct bytes text, struct arena *arena,
                                    struct match_key **ret_keys, size_t *ret_count);
+
+struct mend_field;
+
+/* Fields of the create's body, and what it does not say as integrations tell it. */
+void conversation_pick(const struct conversation *conversation, struct mend_field *fields,
+                       size_t count);
 
 /* One object. `id` and `createdAt` come first and have a fixed length. Errors: MEMORY, NO_SPACE. */
 FALLIBLE conversation_write(struct out *out, const char *key,

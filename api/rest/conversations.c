@@ -200,6 +200,7 @@ static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows,
         TRY(db_run(db, STMT_CONVERSATION_BODY, values, 2, &ignored, &body));
         if (db_next(body)) {
             it.body = db_get_bytes(body, 0);
+            it.parts = db_is_null(body, 1) ? bytes_of(NULL, 0) : db_get_bytes(body, 1);
         }
     }
     err_t err = conversation_write(out, NULL, &it, form, arena);

@@ -182,13 +182,11 @@ static struct bytes value_trim(struct bytes value)
     return value;
 }
 
-void mend_pick(struct bytes body, struct mend_field *fields, size_t count)
+/* Fills those that have no value yet. */
+static void pick_missing(struct bytes body, struct mend_field *fields, size_t count)
 {
     struct jsonread reader;
     struct json_token token;
-    for (size_t i = 0; i < count; i++) {
-        fields[i].value = bytes_of(NULL, 0);
-    }
     jsonread_init(&reader, body, MEND_DEPTH_MAX);
     if (!err_is_ok(jsonread_next(&reader, &token)) || token.kind != JSONREAD_OBJECT) {
         return;
@@ -204,6 +202,25 @@ void mend_pick(struct bytes body, struct mend_field *fields, size_t count)
                 fields[i].value = value_trim(bytes_of(body.ptr + start, end - start));
             }
         }
+    }
+}
+
+void mend_pick(struct bytes body, struct mend_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fields[i].value = bytes_of(NULL, 0);
+    }
+    pick_missing(body, fields, count);
+}
+
+void mend_pick_lines(struct bytes lines, struct mend_field *fields, size_t count)
+{
+    while (lines.len > 0) {
+        const uint8_t *feed = memchr(lines.ptr, '\n', lines.len);
+        size_t len = feed == NULL ? lines.len : (size_t)(feed - lines.ptr);
+        size_t step = feed == NULL ? len : len + 1;
+        pick_missing(bytes_of(lines.ptr, len), fields, count);
+        lines = bytes_of(lines.ptr + step, lines.len - step);
     }
 }
 

@@ -32,6 +32,9 @@ struct mend_field {
  * name the first counts. */
 void mend_pick(struct bytes body, struct mend_field *fields, size_t count);
 
+/* The same over several bodies, one on a line: what an earlier one has counts, and what `fields` have already. */
+void mend_pick_lines(struct bytes lines, struct mend_field *fields, size_t count);
+
 /* Whether mending leaves a JSON text (with its quotes) as it is. */
 bool mend_is_exact(struct bytes text);
 

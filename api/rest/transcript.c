@@ -88,7 +88,15 @@ static void transcript(struct exchange *exchange, enum conversation_kind kind)
         [GIVEN_CUSTOMER] = {.name = "customer"},
         [GIVEN_CUSTOMERS] = {.name = "customers"},
     };
-    mend_pick(db_get_bytes(rows, CONVERSATION_COLUMN_BODY), given, GIVEN_COUNT);
+    struct conversation it;
+    err_t err =
+        conversation_of_row(rows, exchange_project(exchange), exchange_arena(exchange), &it);
+    if (!err_is_ok(err)) {
+        exchange_fail(exchange, err, &(struct detail){0});
+        db_rows_free(rows);
+        return;
+    }
+    conversation_pick(&it, given, GIVEN_COUNT);
     struct bytes entries = given[GIVEN_ENTRIES].value;
     bool is_asked = !query[Q_SOURCE].has || query[Q_SOURCE].number == SOURCE_CUSTOMER_AGENT;
     bool has_entries = is_asked && entries.len > 0 && entries.ptr[0] == '[';
@@ -97,7 +105,7 @@ static void transcript(struct exchange *exchange, enum conversation_kind kind)
     out_object(&out, NULL);
     out_object(&out, "data");
     entries_write(&out, has_entries ? entries : bytes_of_text("[]"));
-    err_t err = everyone_write(&out, given, exchange_project(exchange), exchange_arena(exchange));
+    err = everyone_write(&out, given, exchange_project(exchange), exchange_arena(exchange));
     if (has_entries) {
         out_word(&out, "transcriptionSource", sources[SOURCE_CUSTOMER_AGENT]);
     } else {

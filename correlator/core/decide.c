@@ -14,25 +14,25 @@ static int compare_call_keys(const void *left, const void *right)
     return match_key_compare(&a->key, &b->key);
 }
 
-err_t call_keys_make(const struct bus_call *call, struct arena *arena, struct call_key **ret_keys,
-                     size_t *ret_count)
+err_t call_keys_make(struct uuid id, const struct match_key *given, size_t count,
+                     struct arena *arena, struct call_key **ret_keys, size_t *ret_count)
 {
-    struct call_key *keys = arena_zero(arena, call->keys_count, sizeof *keys);
+    struct call_key *keys = arena_zero(arena, count, sizeof *keys);
     if (keys == NULL) {
         return FAIL(NO_SPACE);
     }
-    for (size_t i = 0; i < call->keys_count; i++) {
-        keys[i].key = call->keys[i];
+    for (size_t i = 0; i < count; i++) {
+        keys[i].key = given[i];
         if (fault_is(FAULT_WRONG_KIND) && keys[i].key.kind == MATCH_KIND_EXTERNAL) {
             keys[i].key.kind = MATCH_KIND_LIVEKIT;
         }
         if (!match_kind_is_unique(keys[i].key.kind)) {
-            keys[i].slot = call->id;
+            keys[i].slot = id;
         }
     }
-    qsort(keys, call->keys_count, sizeof *keys, compare_call_keys);
+    qsort(keys, count, sizeof *keys, compare_call_keys);
     size_t kept = 0;
-    for (size_t i = 0; i < call->keys_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (kept == 0 || compare_call_keys(&keys[kept - 1], &keys[i]) != 0) {
             keys[kept++] = keys[i];
         }

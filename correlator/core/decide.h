@@ -13,9 +13,9 @@ struct call_key {
     struct uuid slot;
 };
 
-/* Sorted by (kind, value), which is the order of locks; each key once. Errors: NO_SPACE. */
-FALLIBLE call_keys_make(const struct bus_call *call, struct arena *arena,
-                        struct call_key **ret_keys, size_t *ret_count);
+/* Of the call `id`. Sorted by (kind, value), which is the order of locks; each key once. Errors: NO_SPACE. */
+FALLIBLE call_keys_make(struct uuid id, const struct match_key *keys, size_t count,
+                        struct arena *arena, struct call_key **ret_keys, size_t *ret_count);
 
 /* The two advisory locks under which one request is one: the request's hash, and that of the
  * Idempotency-Key. In ascending order; gives how many (1 or 2). */

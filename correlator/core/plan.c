@@ -17,14 +17,6 @@ struct piece {
     const struct bus_trace *trace;
 };
 
-int match_key_compare(const struct match_key *a, const struct match_key *b)
-{
-    if (a->kind != b->kind) {
-        return a->kind < b->kind ? -1 : 1;
-    }
-    return bytes_compare(a->value, b->value);
-}
-
 static int uuid_compare(const struct uuid *a, const struct uuid *b)
 {
     return memcmp(a->b, b->b, sizeof a->b);

@@ -65,8 +65,6 @@ struct plan {
 FALLIBLE plan_make(const struct bus_message *const *messages, size_t count, struct arena *arena,
                    struct plan *ret_plan);
 
-int match_key_compare(const struct match_key *a, const struct match_key *b);
-
 /* Whether the root `a` is the better one: earliest (start, span id); of the same span the later end. */
 bool root_is_before(const struct bus_root *a, const struct bus_root *b);
 

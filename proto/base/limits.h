@@ -41,6 +41,8 @@ enum {
     LIMIT_BODY_MS = 10000,
     /* A bus message: a body that did not compress, its facts and terms. */
     LIMIT_BUS_BYTES = 80 << 20,
+    /* Parts of a call in one event: more than there are kinds of them. */
+    LIMIT_PARTS_PER_EVENT = 16,
     /* One group commit, in bytes and messages. */
     LIMIT_GROUP_BYTES = 8 << 20,
     LIMIT_GROUP_MESSAGES = 512,

@@ -34,6 +34,14 @@ bool match_kind_is_unique(enum match_kind kind)
     return kinds[kind].is_unique;
 }
 
+int match_key_compare(const struct match_key *a, const struct match_key *b)
+{
+    if (a->kind != b->kind) {
+        return a->kind < b->kind ? -1 : 1;
+    }
+    return bytes_compare(a->value, b->value);
+}
+
 bool match_value_is_valid(struct bytes value)
 {
     return value.len > 0 && value.len <= LIMIT_KEY_BYTES && bytes_are_utf8(value) &&

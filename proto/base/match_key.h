@@ -24,6 +24,9 @@ const char *match_kind_name(unsigned kind);
 bool match_kind_from_name(struct bytes name, enum match_kind *ret_kind);
 bool match_kind_is_unique(enum match_kind kind);
 
+/* Order by (kind, octets of the value): that of conversation_key's primary key. */
+int match_key_compare(const struct match_key *a, const struct match_key *b);
+
 /* 1 to 255 characters of valid UTF-8. */
 bool match_value_is_valid(struct bytes value);
 

@@ -128,13 +128,67 @@ struct bus_call {
     bool is_retry;
 };
 
+enum call_part {
+#define PART(number, name, keep) CALL_PART_##name = (number),
+#include "proto/bus/call_parts.def"
+#undef PART
+};
+
+/* Which of two parts of one number stays. */
+enum call_keep { CALL_KEEP_LATEST = 1, CALL_KEEP_EARLIEST = 2 };
+
+/* 0: no such part. */
+static inline enum call_keep call_part_keep(unsigned number)
+{
+    switch (number) {
+#define PART(number, name, keep) \
+    case number:                 \
+        return CALL_KEEP_##keep;
+#include "proto/bus/call_parts.def"
+#undef PART
+    }
+    return (enum call_keep)0;
+}
+
+struct bus_part {
+    enum call_part number;
+    struct unix_ns at;
+    bool has_started;
+    struct unix_ns started;
+    bool has_ended; /* shown once the call's status is ENDED */
+    struct unix_ns ended;
+    enum conversation_status
+        status; /* NONE: it says nothing; a call has the greatest of its parts */
+    enum conversation_direction direction;
+    struct bytes title;
+    struct bytes body; /* a JSON object with fields of a create, without line feeds; may be empty */
+};
+
+/* Everything known of one call through one event of an integration. */
+struct bus_call_event {
+    struct uuid project;
+    struct uuid id; /* for the call that is made when no call holds a key */
+    enum conversation_source source;
+    struct match_key *keys; /* at least one; sorted by (kind, value), each once */
+    size_t keys_count;
+    struct bus_part *parts; /* of different numbers */
+    size_t parts_count;
+    struct unix_ns received;
+    bool is_skipped;
+};
+
 struct bus_key_used {
     struct uuid project;
     struct uuid key;
     struct unix_ns at;
 };
 
-enum bus_what { BUS_WHAT_SPANS = 1, BUS_WHAT_CALL = 2, BUS_WHAT_KEY_USE = 3 };
+enum bus_what {
+    BUS_WHAT_SPANS = 1,
+    BUS_WHAT_CALL = 2,
+    BUS_WHAT_KEY_USE = 3,
+    BUS_WHAT_EVENT = 4,
+};
 
 struct bus_message {
     struct uuid id;
@@ -142,6 +196,7 @@ struct bus_message {
     union {
         struct bus_span_batch spans;
         struct bus_call call;
+        struct bus_call_event event;
         struct {
             struct bus_key_used *used;
             size_t count;

@@ -171,6 +171,45 @@ static FALLIBLE call_fill(const struct bus_call *call, struct arena *scratch,
     return OK;
 }
 
+static void part_fill(const struct bus_part *part, Calltrace__Bus__Part *out)
+{
+    calltrace__bus__part__init(out);
+    out->number = (uint32_t)part->number;
+    out->at_ns = part->at.ns;
+    out->has_started = part->has_started;
+    out->started_ns = part->started.ns;
+    out->has_ended = part->has_ended;
+    out->ended_ns = part->ended.ns;
+    out->status = (uint32_t)part->status;
+    out->direction = (uint32_t)part->direction;
+    out->title = borrow(part->title);
+    out->body = borrow(part->body);
+}
+
+static FALLIBLE event_fill(const struct bus_call_event *event, struct arena *scratch,
+                           Calltrace__Bus__CallEvent *out)
+{
+    calltrace__bus__call_event__init(out);
+    out->project = BORROW_ARRAY(event->project.b);
+    out->id = BORROW_ARRAY(event->id.b);
+    out->source = (uint32_t)event->source;
+    out->received_ns = event->received.ns;
+    out->is_skipped = event->is_skipped;
+    TRY(keys_fill(event->keys, event->keys_count, scratch, &out->keys));
+    out->n_keys = event->keys_count;
+    out->parts = arena_zero(scratch, event->parts_count, sizeof *out->parts);
+    Calltrace__Bus__Part *all = arena_zero(scratch, event->parts_count, sizeof *all);
+    if (out->parts == NULL || all == NULL) {
+        return FAIL(NO_SPACE);
+    }
+    for (size_t i = 0; i < event->parts_count; i++) {
+        part_fill(&event->parts[i], &all[i]);
+        out->parts[i] = &all[i];
+    }
+    out->n_parts = event->parts_count;
+    return OK;
+}
+
 static FALLIBLE key_use_fill(const struct bus_message *message, struct arena *scratch,
                              Calltrace__Bus__KeyUse *out)
 {
@@ -198,6 +237,7 @@ err_t bus_message_pack(const struct bus_message *message, struct arena *scratch,
     Calltrace__Bus__Envelope envelope = CALLTRACE__BUS__ENVELOPE__INIT;
     Calltrace__Bus__SpanBatch spans;
     Calltrace__Bus__CallUpsert call;
+    Calltrace__Bus__CallEvent event;
     Calltrace__Bus__KeyUse key_use;
     envelope.version = BUS_VERSION;
     envelope.id = BORROW_ARRAY(message->id.b);
@@ -211,6 +251,11 @@ err_t bus_message_pack(const struct bus_message *message, struct arena *scratch,
         TRY(call_fill(&message->call, scratch, &call));
         envelope.body_case = CALLTRACE__BUS__ENVELOPE__BODY_CALL;
         envelope.call = &call;
+        break;
+    case BUS_WHAT_EVENT:
+        TRY(event_fill(&message->event, scratch, &event));
+        envelope.body_case = CALLTRACE__BUS__ENVELOPE__BODY_EVENT;
+        envelope.event = &event;
         break;
     case BUS_WHAT_KEY_USE:
         TRY(key_use_fill(message, scratch, &key_use));

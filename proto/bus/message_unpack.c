@@ -291,6 +291,58 @@ static FALLIBLE call_read(const Calltrace__Bus__CallUpsert *wire, struct arena *
     return OK;
 }
 
+static FALLIBLE part_read(const Calltrace__Bus__Part *wire, struct detail *detail,
+                          struct bus_part *part)
+{
+    if (call_part_keep(wire->number) == 0 || wire->status > CONVERSATION_STATUS_ENDED ||
+        wire->direction > CONVERSATION_DIRECTION_OUTBOUND) {
+        return malformed(detail, "a part with an unknown number, status or direction");
+    }
+    if (wire->body.len > 0 && memchr(wire->body.data, '\n', wire->body.len) != NULL) {
+        return malformed(detail, "a part whose body is not on one line");
+    }
+    *part = (struct bus_part){.number = (enum call_part)wire->number,
+                              .at = {wire->at_ns},
+                              .has_started = wire->has_started != 0,
+                              .started = {wire->started_ns},
+                              .has_ended = wire->has_ended != 0,
+                              .ended = {wire->ended_ns},
+                              .status = (enum conversation_status)wire->status,
+                              .direction = (enum conversation_direction)wire->direction,
+                              .title = view(wire->title),
+                              .body = view(wire->body)};
+    return OK;
+}
+
+static FALLIBLE event_read(const Calltrace__Bus__CallEvent *wire, struct arena *arena,
+                           struct detail *detail, struct bus_call_event *event)
+{
+    TRY(take_fixed(wire->project, event->project.b, sizeof event->project.b,
+                   "a project id is not 16 bytes", detail));
+    TRY(take_fixed(wire->id, event->id.b, sizeof event->id.b, "a call's id is not 16 bytes",
+                   detail));
+    if (wire->source < CONVERSATION_SOURCE_API || wire->source > CONVERSATION_SOURCE_PIPECAT) {
+        return malformed(detail, "an event with an unknown source");
+    }
+    if (wire->n_keys == 0 || wire->n_parts > LIMIT_PARTS_PER_EVENT) {
+        return malformed(detail, "an event without a key or with too many parts");
+    }
+    event->source = (enum conversation_source)wire->source;
+    event->received.ns = wire->received_ns;
+    event->is_skipped = wire->is_skipped != 0;
+    TRY(keys_read(wire->keys, wire->n_keys, LIMIT_KEYS_PER_TRACE, arena, detail, &event->keys));
+    event->keys_count = wire->n_keys;
+    event->parts = arena_zero(arena, wire->n_parts, sizeof *event->parts);
+    if (event->parts == NULL) {
+        return FAIL(NO_SPACE);
+    }
+    for (size_t i = 0; i < wire->n_parts; i++) {
+        TRY(part_read(wire->parts[i], detail, &event->parts[i]));
+    }
+    event->parts_count = wire->n_parts;
+    return OK;
+}
+
 static FALLIBLE key_use_read(const Calltrace__Bus__KeyUse *wire, struct arena *arena,
                              struct detail *detail, struct bus_message *message)
 {
@@ -336,6 +388,10 @@ err_t bus_message_unpack(struct bytes wire, struct arena *arena, struct detail *
     case CALLTRACE__BUS__ENVELOPE__BODY_CALL:
         message.what = BUS_WHAT_CALL;
         TRY(explain(call_read(envelope->call, arena, detail, &message.call), detail));
+        break;
+    case CALLTRACE__BUS__ENVELOPE__BODY_EVENT:
+        message.what = BUS_WHAT_EVENT;
+        TRY(explain(event_read(envelope->event, arena, detail, &message.event), detail));
         break;
     case CALLTRACE__BUS__ENVELOPE__BODY_KEY_USE:
         message.what = BUS_WHAT_KEY_USE;

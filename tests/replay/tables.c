@@ -299,7 +299,8 @@ void tables_create(struct tables *tables, const struct bus_call *call, struct un
     struct call_key *keys = NULL;
     size_t count = 0;
     struct create_facts facts = {.has_call = false};
-    err_t err = call_keys_make(call, &tables->arena, &keys, &count);
+    err_t err =
+        call_keys_make(call->id, call->keys, call->keys_count, &tables->arena, &keys, &count);
     INVARIANT(err_is_ok(err));
     read_facts(tables, call, keys, count, now, &facts);
     bool is_new = !facts.has_call && !facts.has_holder;

@@ -52,6 +52,13 @@ def call() -> bytes:
             number(15, 1) + number(16, 1))
 
 
+def event(extra=b"") -> bytes:
+    part = (number(1, 31) + fixed(2, 1) + number(5, 1) + fixed(6, 2) + number(7, 3) + number(8, 1) +
+            data(9, b"room") + data(10, b"{}"))
+    return (data(1, bytes(16)) + data(2, b"\1" * 16) + number(3, 2) + data(4, key(2, b"RM_1")) +
+            data(5, part) + fixed(6, 1) + number(7, 1) + extra)
+
+
 def reply() -> bytes:
     return (number(1, 1) + number(2, 2) + data(3, b"taken") + data(4, bytes(16)) + number(5, 1) +
             data(6, b"value") + data(7, bytes(16)) + fixed(8, 1) +
@@ -70,6 +77,10 @@ SEEDS = {
     "empty": b"",
     "spans": envelope(3, data(1, bytes(16)) + data(2, trace()) + fixed(3, 42)),
     "call": envelope(4, call()),
+    "event": envelope(6, event()),
+    "event_unknown_part": envelope(6, event(data(5, number(1, 2)))),
+    "event_two_lines": envelope(6, event(data(5, number(1, 33) + data(10, b"{\n}")))),
+    "count_parts": envelope(6, event(data(5, number(1, 33)) * 20)),
     "key_use": envelope(5, data(1, data(1, bytes(16)) + data(2, bytes(16)) + fixed(3, 1))),
     "reply": reply(),
     "announcement": number(1, 1) + data(2, bytes(16)) + number(3, 3) + data(5, bytes(16)),

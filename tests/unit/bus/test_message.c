@@ -74,6 +74,35 @@ static struct bus_message call_message(void)
                                          .is_retry = true}};
 }
 
+static struct bus_part some_parts[] = {{.number = CALL_PART_LIVEKIT_FINISHED,
+                                        .at = {-7},
+                                        .has_ended = true,
+                                        .ended = {9},
+                                        .status = CONVERSATION_STATUS_ENDED,
+                                        .title = TEXT("room"),
+                                        .body = TEXT("{\"a\":1}")},
+                                       {.number = CALL_PART_LIVEKIT_ANSWERED,
+                                        .at = {INT64_MAX},
+                                        .has_started = true,
+                                        .started = {3},
+                                        .status = CONVERSATION_STATUS_IN_PROGRESS,
+                                        .direction = CONVERSATION_DIRECTION_INBOUND}};
+
+static struct bus_message event_message(void)
+{
+    return (struct bus_message){.id = {{1}},
+                                .what = BUS_WHAT_EVENT,
+                                .event = {.project = {{2}},
+                                          .id = {{3}},
+                                          .source = CONVERSATION_SOURCE_LIVEKIT,
+                                          .keys = some_keys,
+                                          .keys_count = 2,
+                                          .parts = some_parts,
+                                          .parts_count = 2,
+                                          .received = {42},
+                                          .is_skipped = true}};
+}
+
 struct fixture {
     struct arena arena;
     struct buf wire;
@@ -177,6 +206,85 @@ static void test_a_call_comes_back_as_it_went(void **state)
     assert_memory_equal(got.call.idempotency_hash, sent.call.idempotency_hash, 16);
     assert_true(got.call.is_retry);
     fixture_fini(&f);
+}
+
+static void test_an_event_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    struct bus_message sent = event_message();
+    struct bus_message got;
+    EXPECT_OK(bus_message_pack(&sent, &f.arena, &f.wire));
+    EXPECT_OK(bus_message_unpack(buf_bytes(&f.wire), &f.arena, &f.detail, &got));
+    assert_int_equal(got.what, BUS_WHAT_EVENT);
+    assert_true(uuid_equal(got.event.project, sent.event.project));
+    assert_true(uuid_equal(got.event.id, sent.event.id));
+    assert_int_equal(got.event.source, CONVERSATION_SOURCE_LIVEKIT);
+    assert_int_equal(got.event.received.ns, 42);
+    assert_true(got.event.is_skipped);
+    assert_int_equal(got.event.keys_count, 2);
+    expect_keys(got.event.keys, 2, some_keys);
+    assert_int_equal(got.event.parts_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct bus_part *a = &got.event.parts[i];
+        const struct bus_part *b = &some_parts[i];
+        assert_int_equal(a->number, b->number);
+        assert_int_equal(a->at.ns, b->at.ns);
+        assert_int_equal(a->has_started, b->has_started);
+        assert_int_equal(a->started.ns, b->started.ns);
+        assert_int_equal(a->has_ended, b->has_ended);
+        assert_int_equal(a->ended.ns, b->ended.ns);
+        assert_int_equal(a->status, b->status);
+        assert_int_equal(a->direction, b->direction);
+        expect_bytes(a->title, b->title);
+        expect_bytes(a->body, b->body);
+    }
+    fixture_fini(&f);
+}
+
+static void refuse_event(const struct bus_message *message)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct bus_message got;
+    EXPECT_OK(bus_message_pack(message, &f.arena, &f.wire));
+    EXPECT_ERR(bus_message_unpack(buf_bytes(&f.wire), &f.arena, &f.detail, &got), MALFORMED);
+    assert_true(f.detail.text[0] != '\0');
+    fixture_fini(&f);
+}
+
+static void test_events_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    struct bus_message message = event_message();
+    message.event.keys_count = 0;
+    refuse_event(&message);
+    message = event_message();
+    message.event.source = (enum conversation_source)0;
+    refuse_event(&message);
+    struct bus_part part = some_parts[0];
+    message = event_message();
+    message.event.parts = &part;
+    message.event.parts_count = 1;
+    part.number = (enum call_part)2;
+    refuse_event(&message);
+    part = some_parts[0];
+    part.status = (enum conversation_status)4;
+    refuse_event(&message);
+    part = some_parts[0];
+    part.direction = (enum conversation_direction)3;
+    refuse_event(&message);
+    part = some_parts[0];
+    part.body = (struct bytes)TEXT("{\n}");
+    refuse_event(&message);
+    struct bus_part many[LIMIT_PARTS_PER_EVENT + 1];
+    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) {
+        many[i] = some_parts[0];
+    }
+    message.event.parts = many;
+    message.event.parts_count = sizeof many / sizeof many[0];
+    refuse_event(&message);
 }
 
 static void test_key_use_comes_back_as_it_went(void **state)
@@ -399,6 +507,8 @@ static void test_survives_running_out_of_memory(void **state)
     assert_true(expect_survives_oom(round_trip, &spans) > 0);
     struct bus_message call = call_message();
     assert_true(expect_survives_oom(round_trip, &call) > 0);
+    struct bus_message event = event_message();
+    assert_true(expect_survives_oom(round_trip, &event) > 0);
 }
 
 int main(void)
@@ -406,6 +516,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans_come_back_as_they_went),
         cmocka_unit_test(test_a_call_comes_back_as_it_went),
+        cmocka_unit_test(test_an_event_comes_back_as_it_went),
+        cmocka_unit_test(test_events_that_cannot_be_are_refused),
         cmocka_unit_test(test_key_use_comes_back_as_it_went),
         cmocka_unit_test(test_a_reply_comes_back_as_it_went),
         cmocka_unit_test(test_an_announcement_comes_back_as_it_went),

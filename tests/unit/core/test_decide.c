@@ -22,7 +22,7 @@ static void test_keys_are_sorted_each_once_with_their_slot(void **state)
     struct call_key *sorted = NULL;
     size_t count = 0;
     arena_init(&arena, ARENA_BYTES);
-    EXPECT_OK(call_keys_make(&call, &arena, &sorted, &count));
+    EXPECT_OK(call_keys_make(call.id, call.keys, call.keys_count, &arena, &sorted, &count));
     assert_int_equal(count, 4);
     const char *wanted[] = {"a", "b", "RM_1", "ff"};
     for (size_t i = 0; i < 4; i++) {
@@ -121,7 +121,7 @@ static void make_keys(void *context)
     struct call_key *keys = NULL;
     size_t count = 0;
     arena_init(&arena, ARENA_BYTES);
-    err_t err = call_keys_make(call, &arena, &keys, &count);
+    err_t err = call_keys_make(call->id, call->keys, call->keys_count, &arena, &keys, &count);
     assert_true(err_is_ok(err) || err_is(err, ERR_NO_SPACE));
     arena_fini(&arena);
 }
