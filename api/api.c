@@ -262,6 +262,7 @@ static err_t parts_start(struct api *api, struct detail *detail)
         .on_metrics = on_metrics,
         .context = api,
     };
+    TRY(secret_key_read(conf->secrets_key_file, detail, &api->secrets_key));
     TRY(key_cache_new((size_t)conf->keys_cached_max, &api->keys));
     TRY(bus_client_open(&bus, detail, &api->bus));
     TRY(pools_start(api));
@@ -332,6 +333,7 @@ void api_stop(struct api *api)
     pool_free(api->pools[ROUTE_POOL_READ]);
     pool_free(api->pools[ROUTE_POOL_WORK]);
     key_cache_free(api->keys);
+    secret_key_clear(&api->secrets_key);
     (void)pthread_cond_destroy(&api->wake);
     (void)pthread_mutex_destroy(&api->lock);
     *api = (struct api){0};

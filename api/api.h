@@ -12,6 +12,7 @@
 #include "api/http/key_cache.h"
 #include "api/http/pool.h"
 #include "api/http/route.h"
+#include "api/integrations/secret.h"
 #include "proto/bus/bus.h"
 #include "schema/db.h"
 
@@ -31,6 +32,9 @@ struct api {
     struct pool *auth;
     struct key_cache *keys;
     size_t share_bytes_max; /* bytes in flight of one key */
+    _Atomic size_t
+        signed_inflight_bytes;     /* of all requests that carry a signature instead of one */
+    struct secret_key secrets_key; /* seals the secrets of others; may not be there */
     _Atomic bool is_db_up;
     _Atomic bool is_schema_known; /* the database is as new as this program */
     struct http_server *https;    /* NULL: not asked for */

@@ -48,6 +48,7 @@ tls_cert = $state/tls/server.pem
 tls_key = $state/tls/server.key
 admin_listen = 127.0.0.1:$2
 postgres = $postgres
+secrets_key_file = $state/keys/secrets-key
 bus = ipc://$run/bus
 bus_events = ipc://$run/events
 TEXT
@@ -94,6 +95,7 @@ up_servers() { # PORT
     if [ -z "${CALLTRACE_REDIS:-}" ]; then redis_start; fi
     project_make
     keys_make
+    secrets_key_make
     admin_api=$(port_free_from $port_admin_api)
     admin_correlator=$(port_free_from $((admin_api + 1)))
     daemons_config "$1" "$admin_api" "$admin_correlator"

@@ -18,6 +18,7 @@ libhiredis-dev        library hiredis
 libnng-dev            header nng/nng.h
 libprotobuf-c-dev     library libprotobuf-c
 libjansson-dev        library jansson
+libjwt-gnutls-dev     library libjwt-gnutls
 libdeflate-dev        header libdeflate.h
 libzstd-dev           library libzstd
 libxxhash-dev         library libxxhash

@@ -7,7 +7,8 @@ project=demo
 # Administration goes through calltrace-api's own commands; the password of an outside Postgres
 # stays in the environment, out of the process list.
 admin() {
-    CALLTRACE_POSTGRES=$(postgres_conninfo) as_owner "$api" "$@"
+    CALLTRACE_POSTGRES=$(postgres_conninfo) CALLTRACE_SECRETS_KEY_FILE=$state/keys/secrets-key \
+        as_owner "$api" "$@"
 }
 
 project_make() {
@@ -31,6 +32,11 @@ key_make() { # LABEL SCOPES
 keys_make() {
     [ -s "$state/keys/demo" ] || key_make demo ingest,read,write,manage
     [ -s "$state/keys/demo-ingest" ] || key_make demo-ingest ingest
+}
+
+# The key under which secrets of others are sealed in the database. Lost, those have to be given anew.
+secrets_key_make() {
+    [ -s "$state/keys/secrets-key" ] || openssl rand -hex 32 | owned_file "$state/keys/secrets-key"
 }
 
 # Keys of an earlier database are no good: ask the running api, and make new ones if it refuses.
