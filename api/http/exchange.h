@@ -31,6 +31,8 @@ enum api_scope {
     API_SCOPE_WRITE = 4,
     API_SCOPE_MANAGE = 8,
     API_SCOPE_ANY = 16, /* any valid key */
+    /* No key of ours: the route function checks a signature itself, and answers 401 when it does not fit. */
+    API_SCOPE_SIGNED = 32,
 };
 
 struct exchange;

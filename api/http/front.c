@@ -59,6 +59,7 @@ static const char *scope_sentence(enum api_scope scope)
         return "the API key lacks the scope manage";
     case API_SCOPE_NONE:
     case API_SCOPE_ANY:
+    case API_SCOPE_SIGNED:
         break;
     }
     return "the API key may not do this";
@@ -69,6 +70,15 @@ static void head_accept(struct exchange *exchange)
     size_t bytes_max = exchange->match.route->body_bytes_max;
     size_t configured = (size_t)exchange->api->conf->body_bytes_max;
     http_accept(exchange->request, bytes_max < configured ? bytes_max : configured);
+}
+
+/* Whoever signs has no key of ours, whose share of the bytes in flight its body could count against: all of them
+ * together may hold one share, because nobody has looked at a signature before the body is there. */
+static void head_accept_signed(struct exchange *exchange)
+{
+    struct api *api = exchange->api;
+    http_set_share(exchange->request, &api->signed_inflight_bytes, api->share_bytes_max);
+    head_accept(exchange);
 }
 
 /* The key's facts are known: let the request in or not. */
@@ -213,6 +223,8 @@ static void on_head(void *context, struct http_request *request)
         refuse(exchange, API_METRIC_REFUSED_MALFORMED, 400, "bad_request", "the path is malformed");
     } else if (exchange->match.route != NULL && exchange->match.route->scope == API_SCOPE_NONE) {
         head_accept(exchange);
+    } else if (exchange->match.route != NULL && exchange->match.route->scope == API_SCOPE_SIGNED) {
+        head_accept_signed(exchange);
     } else {
         head_authenticate(exchange);
     }
@@ -247,7 +259,7 @@ static void on_refuse(void *context, struct http_request *request, unsigned stat
 }
 
 /* Rows of metric.def: four statuses for each of these, in this order. */
-enum route_class { CLASS_INGEST = 0, CLASS_READ, CLASS_WRITE, CLASS_OTHER };
+enum route_class { CLASS_INGEST = 0, CLASS_READ, CLASS_WRITE, CLASS_SIGNED, CLASS_OTHER };
 
 static enum route_class class_of(const struct exchange *exchange)
 {
@@ -262,6 +274,8 @@ static enum route_class class_of(const struct exchange *exchange)
         return CLASS_READ;
     case API_SCOPE_WRITE:
         return CLASS_WRITE;
+    case API_SCOPE_SIGNED:
+        return CLASS_SIGNED;
     case API_SCOPE_NONE:
     case API_SCOPE_MANAGE:
     case API_SCOPE_ANY:

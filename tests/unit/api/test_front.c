@@ -1,4 +1,5 @@
 /* The front door over real sockets: who gets in, what refusals look like, many clients at once. */
+#include <assert.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,6 +108,18 @@ static void failing(struct exchange *exchange)
     exchange_error(exchange, 404, "not_found", "no such error");
 }
 
+/* As every function behind a signature: without a good one it is 401 whatever else is wrong. */
+static void signed_echo(struct exchange *exchange)
+{
+    const char *authorization = http_header(exchange_http(exchange), "authorization");
+    if (authorization == NULL || strcmp(authorization, "signature") != 0) {
+        exchange_error(exchange, 401, "unauthorized", "the signature is wrong");
+        return;
+    }
+    assert(exchange_scopes(exchange) == 0);
+    echo(exchange);
+}
+
 static const struct route table[] = {
     {HTTP_METHOD_GET, "/open", echo, API_SCOPE_NONE, 0, ROUTE_POOL_WORK},
     {HTTP_METHOD_POST, "/v1/traces", echo, API_SCOPE_INGEST, BODY_MAX, ROUTE_POOL_WORK},
@@ -114,6 +127,7 @@ static const struct route table[] = {
     {HTTP_METHOD_POST, "/v1/call", echo, API_SCOPE_WRITE, BODY_MAX, ROUTE_POOL_WORK},
     {HTTP_METHOD_GET, "/v1/call/{id}", show, API_SCOPE_READ, 0, ROUTE_POOL_READ},
     {HTTP_METHOD_GET, "/v1/fail/{what}", failing, API_SCOPE_ANY, 0, ROUTE_POOL_WORK},
+    {HTTP_METHOD_POST, "/v1/signed", signed_echo, API_SCOPE_SIGNED, BODY_MAX, ROUTE_POOL_WORK},
 };
 
 static int setup(void **state)
@@ -217,6 +231,11 @@ static void keys_scopes_and_paths(void **state)
         {"POST", "/v1/traces", "", 401, "application/x-protobuf"},
         {"POST", "/v1/traces", BEARER(KEY_READ), 403, "application/x-protobuf"},
         {"GET", "/v1/traces", "", 401, "application/json"},
+        {"POST", "/v1/signed", "", 401, "the signature is wrong"},
+        {"POST", "/v1/signed", BEARER(KEY_ALL), 401, "the signature is wrong"},
+        {"POST", "/v1/signed", "Authorization: signature\r\n", 200, "no-store"},
+        {"GET", "/v1/signed", "Authorization: signature\r\n", 401, "API key is required"},
+        {"GET", "/v1/signed", BEARER(KEY_ALL), 405, "allow: POST"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -270,6 +289,41 @@ static void bodies_are_bounded_by_route(void **state)
     assert_int_equal(ask("POST", "/v1/call", BEARER(KEY_ALL), body), 413);
     assert_true(wire_has(&answer, "\"code\":\"too_large\""));
     assert_int_equal(ask("GET", "/open", "", "x"), 413);
+    assert_int_equal(ask("POST", "/v1/signed", "", body), 413);
+    body[BODY_MAX] = '\0';
+    assert_int_equal(ask("POST", "/v1/signed", "Authorization: signature\r\n", body), 200);
+    assert_int_equal(answer.body_len, BODY_MAX);
+}
+
+/* Nobody has looked at a signature yet while these bodies arrive. */
+static void bodies_behind_a_signature_share_one_bound(void **state)
+{
+    enum { MANY = 3 };
+    static const char half[] =
+        "POST /v1/signed HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf";
+    int fds[MANY];
+    (void)state;
+    size_t share = api.share_bytes_max;
+    api.share_bytes_max = BODY_MAX * MANY;
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = wire_open(http_server_port(api.http));
+        assert_true(wire_send_text(fds[i], half));
+    }
+    for (int i = 0; i < 500 && atomic_load(&api.signed_inflight_bytes) < BODY_MAX * MANY; i++) {
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(atomic_load(&api.signed_inflight_bytes), BODY_MAX * MANY);
+    assert_int_equal(ask("POST", "/v1/signed", "Authorization: signature\r\n", "body"), 503);
+    assert_true(wire_has(&answer, "retry-after: 1"));
+    assert_int_equal(ask("POST", "/v1/call", BEARER(KEY_ALL), "body"), 200);
+    for (int i = 0; i < MANY; i++) {
+        wire_close(fds[i]);
+    }
+    for (int i = 0; i < 500 && atomic_load(&api.signed_inflight_bytes) > 0; i++) {
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(ask("POST", "/v1/signed", "Authorization: signature\r\n", "body"), 200);
+    api.share_bytes_max = share;
 }
 
 /* --- time, absence, overload --------------------------------------------------------------------------- */
@@ -442,6 +496,7 @@ int main(void)
         cmocka_unit_test(keys_scopes_and_paths),
         cmocka_unit_test(errors_have_their_status_code_and_headers),
         cmocka_unit_test(bodies_are_bounded_by_route),
+        cmocka_unit_test(bodies_behind_a_signature_share_one_bound),
         cmocka_unit_test(revocation_counts_soon_and_busy_keys_do_not_wait),
         cmocka_unit_test(refused_keys_are_remembered),
         cmocka_unit_test(absent_postgres_is_503_and_comes_back),
