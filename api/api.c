@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/http/front.h"
+#include "api/http/pages.h"
 #include "api/metric.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -152,17 +153,17 @@ static void on_metrics(void *context)
     uint64_t connections = 0;
     uint64_t requests = 0;
     uint64_t bytes = 0;
-    const struct http_server *servers[] = {api->https, api->http};
-    for (size_t i = 0; i < 2; i++) {
-        if (servers[i] != NULL) {
-            struct http_cuts more = http_server_cuts(servers[i]);
+    for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
+        const struct http_server *server = api->servers[i];
+        if (server != NULL) {
+            struct http_cuts more = http_server_cuts(server);
             cuts.connections += more.connections;
             cuts.head += more.head;
             cuts.body += more.body;
             cuts.answer += more.answer;
-            connections += http_server_connections(servers[i]);
-            requests += http_server_requests(servers[i]);
-            bytes += http_server_inflight_bytes(servers[i]);
+            connections += http_server_connections(server);
+            requests += http_server_requests(server);
+            bytes += http_server_inflight_bytes(server);
         }
     }
     gauge(API_METRIC_CUT_CONNECTIONS, cuts.connections);
@@ -184,10 +185,12 @@ static void on_metrics(void *context)
 
 /* --- start ---------------------------------------------------------------------------------------------- */
 
-static err_t listener_start(struct api *api, const char *addresses, bool is_tls,
-                            struct detail *detail, struct http_server **ret_server)
+static err_t listener_start(struct api *api, enum api_listener which, const char *addresses,
+                            struct detail *detail)
 {
     const struct api_conf *conf = api->conf;
+    bool is_tls = which == API_LISTENER_HTTPS;
+    api->doors[which] = (struct door){api, which == API_LISTENER_PAGES};
     if (addresses[0] == '\0') {
         return OK;
     }
@@ -195,7 +198,7 @@ static err_t listener_start(struct api *api, const char *addresses, bool is_tls,
         .addresses = addresses,
         .tls_cert = is_tls ? conf->tls_cert : NULL,
         .tls_key = is_tls ? conf->tls_key : NULL,
-        .handlers = front_handlers(api),
+        .handlers = front_handlers(&api->doors[which]),
         .threads = threads_of(conf->listener_threads),
         .connections_max = (unsigned)conf->connections_max,
         .connections_per_address_max = (unsigned)conf->connections_per_address_max,
@@ -204,9 +207,10 @@ static err_t listener_start(struct api *api, const char *addresses, bool is_tls,
         .arena_bytes_max = (size_t)conf->request_bytes_max,
         .inflight_bytes_max = (size_t)conf->inflight_bytes_max,
     };
-    TRY(http_server_start(&options, detail, ret_server));
-    log_info("listening", "addresses=%s tls=%s port=%u", addresses, is_tls ? "yes" : "no",
-             http_server_port(*ret_server));
+    TRY(http_server_start(&options, detail, &api->servers[which]));
+    log_info("listening", "addresses=%s tls=%s pages_only=%s port=%u", addresses,
+             is_tls ? "yes" : "no", which == API_LISTENER_PAGES ? "yes" : "no",
+             http_server_port(api->servers[which]));
     return OK;
 }
 
@@ -262,6 +266,9 @@ static err_t parts_start(struct api *api, struct detail *detail)
         .on_metrics = on_metrics,
         .context = api,
     };
+    if (conf->pages_dir[0] != '\0') {
+        TRY(pages_load(conf->pages_dir, detail, &api->pages));
+    }
     TRY(secret_key_read(conf->secrets_key_file, detail, &api->secrets_key));
     TRY(key_cache_new((size_t)conf->keys_cached_max, &api->keys));
     TRY(bus_client_open(&bus, detail, &api->bus));
@@ -270,8 +277,9 @@ static err_t parts_start(struct api *api, struct detail *detail)
     if (conf->admin_listen[0] != '\0') {
         TRY(http_admin_start(&admin, detail, &api->admin));
     }
-    TRY(listener_start(api, conf->listen, true, detail, &api->https));
-    return listener_start(api, conf->listen_http, false, detail, &api->http);
+    TRY(listener_start(api, API_LISTENER_HTTPS, conf->listen, detail));
+    TRY(listener_start(api, API_LISTENER_HTTP, conf->listen_http, detail));
+    return listener_start(api, API_LISTENER_PAGES, conf->listen_pages, detail);
 }
 
 err_t api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
@@ -296,15 +304,19 @@ err_t api_start(struct api *api, const struct api_conf *conf, const struct route
 
 static unsigned requests_left(const struct api *api)
 {
-    return (api->https == NULL ? 0 : http_server_requests(api->https)) +
-           (api->http == NULL ? 0 : http_server_requests(api->http));
+    unsigned left = 0;
+    for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
+        left += api->servers[i] == NULL ? 0 : http_server_requests(api->servers[i]);
+    }
+    return left;
 }
 
 void api_drain(struct api *api, int64_t ms_max, bool (*is_hurried)(void))
 {
     struct mono_ns began = clock_mono();
-    http_server_drain(api->https);
-    http_server_drain(api->http);
+    for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
+        http_server_drain(api->servers[i]);
+    }
     while (requests_left(api) > 0 && !is_hurried() &&
            mono_ms_between(began, clock_mono()) < ms_max) {
         clock_sleep_ms(5);
@@ -327,12 +339,14 @@ void api_stop(struct api *api)
     pool_close(api->pools[ROUTE_POOL_READ]);
     pool_close(api->pools[ROUTE_POOL_WORK]);
     bus_client_close(api->bus);
-    http_server_stop(api->http);
-    http_server_stop(api->https);
+    for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
+        http_server_stop(api->servers[i]);
+    }
     pool_free(api->auth);
     pool_free(api->pools[ROUTE_POOL_READ]);
     pool_free(api->pools[ROUTE_POOL_WORK]);
     key_cache_free(api->keys);
+    pages_free(api->pages);
     secret_key_clear(&api->secrets_key);
     (void)pthread_cond_destroy(&api->wake);
     (void)pthread_mutex_destroy(&api->lock);

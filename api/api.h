@@ -17,7 +17,21 @@
 #include "schema/db.h"
 
 struct http_server;
+struct pages;
 struct http_admin;
+
+enum api_listener {
+    API_LISTENER_HTTPS = 0,
+    API_LISTENER_HTTP, /* everything, for a proxy in front */
+    API_LISTENER_PAGES, /* the pages and what they read, for a browser on this machine that does not know the CA */
+    API_LISTENER_COUNT,
+};
+
+/* What a listener's handlers get. */
+struct door {
+    struct api *api;
+    bool is_pages_only;
+};
 
 /* Two threads wait for nobody but Postgres: READ answers reads, AUTH looks up keys, so that slow reads never
  * hold up an export. */
@@ -37,8 +51,9 @@ struct api {
     struct secret_key secrets_key; /* seals the secrets of others; may not be there */
     _Atomic bool is_db_up;
     _Atomic bool is_schema_known; /* the database is as new as this program */
-    struct http_server *https;    /* NULL: not asked for */
-    struct http_server *http;
+    struct door doors[API_LISTENER_COUNT];
+    struct http_server *servers[API_LISTENER_COUNT]; /* NULL: not asked for */
+    struct pages *pages;                             /* NULL: none were built */
     struct http_admin *admin;
     /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
     pthread_t housekeeper;

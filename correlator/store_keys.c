@@ -1,4 +1,5 @@
-/* When API keys were last used. */
+/* API keys: when they were last used, and what the pages change about them. */
+#include "correlator/core/text.h"
 #include "correlator/params.h"
 #include "correlator/store.h"
 
@@ -18,4 +19,41 @@ err_t store_key_use(struct store *store, const struct bus_message *message, stru
     }
     TRY(params_pack(&params, values));
     return db_do(store->db, STMT_KEYS_USED, values, 3, detail, NULL);
+}
+
+static FALLIBLE key_add(struct store *store, const struct bus_key_change *change,
+                        struct detail *detail, size_t *ret_affected)
+{
+    struct bytes name = {0};
+    struct bytes hint = {0};
+    TRY(text_for_summary(change->name, &store->work, &name));
+    TRY(text_for_summary(change->hint, &store->work, &hint));
+    const struct db_value values[] = {db_uuid(&change->project),
+                                      db_uuid(&change->key),
+                                      db_text(name),
+                                      db_text(hint),
+                                      db_bytes(bytes_of(change->hash, sizeof change->hash)),
+                                      db_int4((int32_t)change->scopes),
+                                      db_uuid(&change->by),
+                                      db_time(change->at)};
+    return db_do(store->db, STMT_KEY_ADD_BY, values, 8, detail, ret_affected);
+}
+
+err_t store_key_change(struct store *store, const struct bus_key_change *change,
+                       struct detail *detail, struct bus_reply *ret_reply)
+{
+    size_t affected = 0;
+    const struct db_value values[] = {db_uuid(&change->project), db_uuid(&change->key),
+                                      db_uuid(&change->by), db_time(change->at)};
+    TRY(store_begin(store, detail));
+    if (change->is_revoked) {
+        TRY(db_do(store->db, STMT_KEY_REVOKE_BY, values, 4, detail, &affected));
+    } else {
+        TRY(key_add(store, change, detail, &affected));
+    }
+    *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED, .created = change->at};
+    if (affected > 0 || !change->is_revoked) { /* the same message twice makes one key */
+        ret_reply->conversation = change->key;
+    }
+    return OK;
 }

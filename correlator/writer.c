@@ -202,6 +202,9 @@ static err_t run_once(struct writer *writer, size_t at, struct detail *detail,
     if (message->what == BUS_WHAT_EVENT) {
         return store_event(&writer->store, &message->event, detail, ret_reply);
     }
+    if (message->what == BUS_WHAT_KEY_CHANGE) {
+        return store_key_change(&writer->store, &message->key_change, detail, ret_reply);
+    }
     *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED};
     return store_key_use(&writer->store, message, detail);
 }
@@ -267,6 +270,9 @@ static void count_message(const struct bus_message *message)
         return;
     case BUS_WHAT_KEY_USE:
         metric_add(METRIC_MESSAGES_KEY_USE, 1);
+        return;
+    case BUS_WHAT_KEY_CHANGE:
+        metric_add(METRIC_MESSAGES_KEY_CHANGE, 1);
         return;
     }
 }

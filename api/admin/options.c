@@ -3,18 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/http/key_text.h"
+#include "api/http/scope.h"
 #include "proto/base/limits.h"
 
 #include "proto/base/banned.h"
 
 enum { NAME_CHARS_MAX = LIMIT_KEY_CHARS };
-
-static const struct {
-    const char *name;
-    unsigned bit;
-} scopes_known[] = {{"ingest", 1}, {"read", 2}, {"write", 4}, {"manage", 8}};
-
-enum { SCOPES = sizeof scopes_known / sizeof scopes_known[0] };
 
 struct slot {
     const char *name;
@@ -83,23 +78,13 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
     return OK;
 }
 
-static unsigned scope_bit(const char *text, size_t len)
-{
-    for (size_t i = 0; i < SCOPES; i++) {
-        if (strlen(scopes_known[i].name) == len && memcmp(scopes_known[i].name, text, len) == 0) {
-            return scopes_known[i].bit;
-        }
-    }
-    return 0;
-}
-
 err_t admin_scopes_read(const char *text, struct detail *detail, unsigned *ret_scopes)
 {
     unsigned scopes = 0;
     const char *at = text;
     for (;;) {
         size_t len = strcspn(at, ",");
-        unsigned bit = scope_bit(at, len);
+        unsigned bit = scope_of_name(bytes_of(at, len));
         if (bit == 0) {
             detail_set(detail, "'%.*s' is no scope; they are ingest, read, write and manage",
                        (int)(len < NAME_CHARS_MAX ? len : NAME_CHARS_MAX), at);
@@ -118,23 +103,20 @@ err_t admin_scopes_read(const char *text, struct detail *detail, unsigned *ret_s
 void admin_scopes_write(unsigned scopes, char ret_text[ADMIN_SCOPES_BYTES])
 {
     size_t len = 0;
+    size_t count = 0;
+    const struct scope_row *rows = scope_rows(&count);
     ret_text[0] = '\0';
-    for (size_t i = 0; i < SCOPES; i++) {
-        if ((scopes & scopes_known[i].bit) != 0) {
+    for (size_t i = 0; i < count; i++) {
+        if ((scopes & rows[i].bit) != 0) {
             len += (size_t)snprintf(ret_text + len, ADMIN_SCOPES_BYTES - len, "%s%s",
-                                    len == 0 ? "" : ",", scopes_known[i].name);
+                                    len == 0 ? "" : ",", rows[i].name);
         }
     }
 }
 
 err_t admin_name_check(const char *what, const char *name, struct detail *detail)
 {
-    struct bytes text = bytes_of_text(name);
-    bool is_good = text.len > 0 && bytes_are_utf8(text) && bytes_utf8_count(text) <= NAME_CHARS_MAX;
-    for (size_t i = 0; i < text.len && is_good; i++) {
-        is_good = text.ptr[i] >= 0x20 && text.ptr[i] != 0x7F;
-    }
-    if (!is_good) {
+    if (!key_name_is_good(bytes_of_text(name))) {
         detail_set(detail, "%s must be 1 to %d characters of UTF-8 without control characters",
                    what, NAME_CHARS_MAX);
         return FAIL(BAD_VALUE);

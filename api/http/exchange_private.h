@@ -7,12 +7,20 @@
 #include "api/http/key_cache.h"
 #include "api/http/pool.h"
 #include "api/http/route.h"
+#include "api/http/session.h"
+
+/* Who a request says it is from: an API key, or a session that one was given. */
+struct credential {
+    struct key_hash hash; /* of the key's or the session's text */
+    bool is_session;
+    struct session_claim claim;
+};
 
 struct exchange {
     struct api *api;
     struct http_request *request;
     struct route_match match;
-    struct key_hash hash;
+    struct credential credential;
     struct key_facts facts;
     struct key_entry *entry; /* a reference until the request is over; NULL without a key */
     struct mono_ns parked_at;

@@ -87,7 +87,8 @@ static void head_decide(struct exchange *exchange)
     const struct route *route = exchange->match.route;
     if (!exchange->facts.is_valid) {
         refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
-               "the API key is not valid");
+               exchange->credential.is_session ? "the session has ended, sign in again"
+                                               : "the API key is not valid");
     } else if (route == NULL) {
         refuse_route(exchange);
     } else if (route->scope != API_SCOPE_ANY &&
@@ -102,8 +103,9 @@ static void head_decide(struct exchange *exchange)
 
 /* --- asking Postgres -------------------------------------------------------------------------------- */
 
-static err_t key_ask(struct pool_thread *thread, struct api *api, const struct key_hash *hash,
-                     struct key_facts *ret_facts, struct key_entry **ret_entry)
+static err_t key_ask(struct pool_thread *thread, struct api *api,
+                     const struct credential *credential, struct key_facts *ret_facts,
+                     struct key_entry **ret_entry)
 {
     static struct log_limit limit;
     struct detail detail = {0};
@@ -113,10 +115,13 @@ static err_t key_ask(struct pool_thread *thread, struct api *api, const struct k
     struct mono_ns asked_at = clock_mono(); /* before the question: revocations after it count */
     err_t err = pool_db(thread, &detail, &db);
     if (err_is_ok(err)) {
-        err = key_store_find(db, hash, &detail, ret_facts);
+        err = credential->is_session
+                  ? key_store_session(db, &credential->claim, clock_unix().ns / NS_PER_S, &detail,
+                                      ret_facts)
+                  : key_store_find(db, &credential->hash, &detail, ret_facts);
     }
     if (err_is_ok(err)) {
-        err = key_cache_put(api->keys, hash, asked_at, ret_facts, ret_entry);
+        err = key_cache_put(api->keys, &credential->hash, asked_at, ret_facts, ret_entry);
     }
     if (!err_is_ok(err) && log_limit_pass(&limit, &left_out)) {
         log_warn("key_lookup_failed", "error=%s left_out=%llu detail=%s", err_name(err),
@@ -130,7 +135,8 @@ static void key_ask_parked(struct pool_thread *thread, void *context)
     struct exchange *exchange = context;
     err_t err = FAIL(TIMEOUT);
     if (mono_ms_between(exchange->parked_at, clock_mono()) < PARKED_MS_MAX) {
-        err = key_ask(thread, exchange->api, &exchange->hash, &exchange->facts, &exchange->entry);
+        err = key_ask(thread, exchange->api, &exchange->credential, &exchange->facts,
+                      &exchange->entry);
     }
     if (err_is_ok(err)) {
         head_decide(exchange);
@@ -142,62 +148,91 @@ static void key_ask_parked(struct pool_thread *thread, void *context)
 
 struct refresh {
     struct api *api;
-    struct key_hash hash;
+    struct credential credential;
 };
 
 static void key_ask_ahead(struct pool_thread *thread, void *context)
 {
     struct refresh *refresh = context;
     struct key_facts facts;
-    if (!err_is_ok(key_ask(thread, refresh->api, &refresh->hash, &facts, NULL))) {
-        key_cache_refresh_failed(refresh->api->keys, &refresh->hash);
+    if (!err_is_ok(key_ask(thread, refresh->api, &refresh->credential, &facts, NULL))) {
+        key_cache_refresh_failed(refresh->api->keys, &refresh->credential.hash);
     }
     mem_free(refresh);
 }
 
-static void refresh_begin(struct api *api, const struct key_hash *hash)
+static void refresh_begin(struct api *api, const struct credential *credential)
 {
     struct refresh *refresh = mem_alloc(sizeof *refresh);
     if (refresh != NULL) {
-        *refresh = (struct refresh){api, *hash};
+        *refresh = (struct refresh){api, *credential};
         if (pool_put(api->auth, key_ask_ahead, refresh)) {
             return;
         }
         mem_free(refresh);
     }
-    key_cache_refresh_failed(api->keys, hash);
+    key_cache_refresh_failed(api->keys, &credential->hash);
+}
+
+/* A session may change something only for a script of the pages: other sites can send no header of their own. */
+static bool is_from_page(struct http_request *request)
+{
+    enum http_method method = http_method(request);
+    return method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD ||
+           http_header(request, "x-calltrace-page") != NULL;
+}
+
+/* False: refused. */
+static bool credential_read(struct exchange *exchange)
+{
+    struct http_request *request = exchange->request;
+    struct credential *credential = &exchange->credential;
+    struct bytes text;
+    if (key_text_of_headers(http_header(request, "authorization"),
+                            http_header(request, "x-roark-api-key"),
+                            http_header(request, "x-api-key"), &text)) {
+        if (!key_text_is_plausible(text) || !err_is_ok(key_text_hash(text, &credential->hash))) {
+            refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
+                   "the API key is not valid");
+            return false;
+        }
+        return true;
+    }
+    if (!session_of_cookie(http_header(request, "cookie"), &text, &credential->claim) ||
+        !err_is_ok(key_text_hash(text, &credential->hash))) {
+        refuse(exchange, API_METRIC_REFUSED_NO_KEY, 401, "unauthorized",
+               "an API key is required: Authorization: Bearer KEY");
+        return false;
+    }
+    credential->is_session = true;
+    if (!is_from_page(request)) {
+        refuse(exchange, API_METRIC_REFUSED_SCOPE, 403, "forbidden",
+               "a session changes nothing without the header x-calltrace-page");
+        return false;
+    }
+    return true;
 }
 
 static void head_authenticate(struct exchange *exchange)
 {
     struct api *api = exchange->api;
-    struct http_request *request = exchange->request;
-    struct bytes text;
-    if (!key_text_of_headers(http_header(request, "authorization"),
-                             http_header(request, "x-roark-api-key"),
-                             http_header(request, "x-api-key"), &text)) {
-        refuse(exchange, API_METRIC_REFUSED_NO_KEY, 401, "unauthorized",
-               "an API key is required: Authorization: Bearer KEY");
-        return;
-    }
-    if (!key_text_is_plausible(text) || !err_is_ok(key_text_hash(text, &exchange->hash))) {
-        refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
-               "the API key is not valid");
+    const struct credential *credential = &exchange->credential;
+    if (!credential_read(exchange)) {
         return;
     }
     bool wants_refresh = false;
     struct mono_ns now = clock_mono();
-    if (key_cache_find(api->keys, &exchange->hash, now, &exchange->facts, &exchange->entry,
+    if (key_cache_find(api->keys, &credential->hash, now, &exchange->facts, &exchange->entry,
                        &wants_refresh)) {
         metric_add(API_METRIC_KEY_HITS, 1);
         if (wants_refresh) {
-            refresh_begin(api, &exchange->hash);
+            refresh_begin(api, credential);
         }
         head_decide(exchange);
         return;
     }
     exchange->parked_at = now;
-    http_park(request);
+    http_park(exchange->request);
     if (!pool_put(api->auth, key_ask_parked, exchange)) {
         refuse(exchange, API_METRIC_REFUSED_QUEUE_FULL, 503, "unavailable",
                "too many requests are waiting, send again");
@@ -206,9 +241,27 @@ static void head_authenticate(struct exchange *exchange)
 
 /* --- the handlers ----------------------------------------------------------------------------------- */
 
+/* Senders have no business at the listener of the pages, which is plain HTTP. */
+static bool is_for_pages(const struct route *route)
+{
+    switch (route->scope) {
+    case API_SCOPE_INGEST:
+    case API_SCOPE_WRITE:
+    case API_SCOPE_SIGNED:
+        return false;
+    case API_SCOPE_NONE:
+    case API_SCOPE_READ:
+    case API_SCOPE_MANAGE:
+    case API_SCOPE_ANY:
+        break;
+    }
+    return true;
+}
+
 static void on_head(void *context, struct http_request *request)
 {
-    struct api *api = context;
+    const struct door *door = context;
+    struct api *api = door->api;
     struct exchange *exchange = arena_zero(http_arena(request), 1, sizeof *exchange);
     if (exchange == NULL) {
         http_answer(request,
@@ -221,6 +274,10 @@ static void on_head(void *context, struct http_request *request)
                            http_method(request), http_raw_path(request), &exchange->match);
     if (!err_is_ok(err)) {
         refuse(exchange, API_METRIC_REFUSED_MALFORMED, 400, "bad_request", "the path is malformed");
+    } else if (door->is_pages_only && exchange->match.route != NULL &&
+               !is_for_pages(exchange->match.route)) {
+        refuse(exchange, API_METRIC_REFUSED_ROUTE, 404, "not_found",
+               "this listener serves the web pages alone; send to the HTTPS address");
     } else if (exchange->match.route != NULL && exchange->match.route->scope == API_SCOPE_NONE) {
         head_accept(exchange);
     } else if (exchange->match.route != NULL && exchange->match.route->scope == API_SCOPE_SIGNED) {
@@ -239,7 +296,8 @@ static void route_run(struct pool_thread *thread, void *context)
 
 static void on_request(void *context, struct http_request *request)
 {
-    struct api *api = context;
+    const struct door *door = context;
+    struct api *api = door->api;
     struct exchange *exchange = http_user(request);
     if (!pool_put(api->pools[exchange->match.route->pool], route_run, exchange)) {
         refuse(exchange, API_METRIC_REFUSED_QUEUE_FULL, 503, "unavailable",
@@ -286,7 +344,8 @@ static enum route_class class_of(const struct exchange *exchange)
 
 static void on_done(void *context, struct http_request *request, unsigned status)
 {
-    struct api *api = context;
+    const struct door *door = context;
+    struct api *api = door->api;
     struct exchange *exchange = http_user(request);
     unsigned class = (unsigned)class_of(exchange);
     unsigned column = status == 0 ? 3U : status < 400 ? 0U : status < 500 ? 1U : 2U;
@@ -298,13 +357,13 @@ static void on_done(void *context, struct http_request *request, unsigned status
     }
 }
 
-struct http_handlers front_handlers(struct api *api)
+struct http_handlers front_handlers(struct door *door)
 {
     return (struct http_handlers){
         .on_head = on_head,
         .on_request = on_request,
         .on_refuse = on_refuse,
         .on_done = on_done,
-        .context = api,
+        .context = door,
     };
 }

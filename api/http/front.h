@@ -10,8 +10,9 @@
 
 #include "proto/http/http.h"
 
-struct api;
+struct door;
 
-struct http_handlers front_handlers(struct api *api);
+/* Keeps the door, one for each listener (api/api.h). */
+struct http_handlers front_handlers(struct door *door);
 
 #endif

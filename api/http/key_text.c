@@ -9,7 +9,11 @@
 static const char prefix[] = "ct_live_";
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-enum { PREFIX_CHARS = sizeof prefix - 1, RANDOM_CHARS = KEY_TEXT_CHARS - PREFIX_CHARS };
+enum {
+    PREFIX_CHARS = sizeof prefix - 1,
+    RANDOM_CHARS = KEY_TEXT_CHARS - PREFIX_CHARS,
+    NAME_CHARS_MAX = 255
+};
 
 err_t key_text_make(char ret_text[KEY_TEXT_BYTES])
 {
@@ -50,6 +54,15 @@ err_t key_text_hash(struct bytes text, struct key_hash *ret_hash)
     return gnutls_hash_fast(GNUTLS_DIG_SHA256, text.ptr, text.len, ret_hash->b) == 0
                ? OK
                : FAIL(INTERNAL);
+}
+
+bool key_name_is_good(struct bytes name)
+{
+    bool is_good = name.len > 0 && bytes_are_utf8(name) && bytes_utf8_count(name) <= NAME_CHARS_MAX;
+    for (size_t i = 0; i < name.len && is_good; i++) {
+        is_good = name.ptr[i] >= 0x20 && name.ptr[i] != 0x7F;
+    }
+    return is_good;
 }
 
 /* "Bearer KEY", the scheme in any case, one or more spaces, nothing behind. */

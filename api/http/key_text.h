@@ -16,6 +16,9 @@ bool key_text_is_plausible(struct bytes text);
 /* SHA-256 of the whole text: what is stored. Errors: INTERNAL. */
 FALLIBLE key_text_hash(struct bytes text, struct key_hash *ret_hash);
 
+/* A key's name: 1 to 255 characters of UTF-8 without control characters. */
+bool key_name_is_good(struct bytes name);
+
 /* The key in a request's headers: Authorization: Bearer, else x-roark-api-key, else x-api-key (each NULL when
  * absent). False when there is none or its form is wrong. */
 bool key_text_of_headers(const char *authorization, const char *roark_key, const char *api_key,

@@ -1,5 +1,7 @@
+#include "api/http/pages.h"
 #include "api/http/plain.h"
 #include "api/http/route.h"
+#include "api/http/sign_in.h"
 #include "api/ingest/ingest.h"
 #include "api/rest/rest.h"
 #include "proto/base/limits.h"

@@ -32,6 +32,11 @@ exchange_fn rest_trace_tree;
 /* GET /v1/links */
 exchange_fn rest_links;
 
+/* GET, POST /v1/keys, DELETE /v1/keys/{keyId} */
+exchange_fn rest_key_list;
+exchange_fn rest_key_create;
+exchange_fn rest_key_revoke;
+
 /* GET /v1/agent: what calls and chats named */
 exchange_fn rest_agents;
 

@@ -35,6 +35,8 @@ enum {
     LIMIT_BODY_BYTES = 64 << 20,
     /* Body of a create: an hour's transcript takes about 1 MiB; a page of a list may hold a hundred. */
     LIMIT_REST_BODY_BYTES = 16 << 20,
+    /* Body of a request that carries a few words: a key's name and scopes. */
+    LIMIT_SMALL_BODY_BYTES = 16 << 10,
     /* Bytes of bodies in flight in one api; one key may hold a quarter. */
     LIMIT_INFLIGHT_BYTES = 256 << 20,
     /* A body must arrive within this time. */

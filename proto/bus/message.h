@@ -177,6 +177,19 @@ struct bus_call_event {
     bool is_skipped;
 };
 
+/* An API key made or revoked on the pages. */
+struct bus_key_change {
+    struct uuid project;
+    struct uuid key;
+    struct uuid by; /* the key that asked for it */
+    struct unix_ns at;
+    bool is_revoked; /* else it is made, of what follows */
+    struct bytes name;
+    struct bytes hint;
+    uint8_t hash[32];
+    unsigned scopes;
+};
+
 struct bus_key_used {
     struct uuid project;
     struct uuid key;
@@ -188,6 +201,7 @@ enum bus_what {
     BUS_WHAT_CALL = 2,
     BUS_WHAT_KEY_USE = 3,
     BUS_WHAT_EVENT = 4,
+    BUS_WHAT_KEY_CHANGE = 5,
 };
 
 struct bus_message {
@@ -197,6 +211,7 @@ struct bus_message {
         struct bus_span_batch spans;
         struct bus_call call;
         struct bus_call_event event;
+        struct bus_key_change key_change;
         struct {
             struct bus_key_used *used;
             size_t count;

@@ -232,6 +232,20 @@ static FALLIBLE key_use_fill(const struct bus_message *message, struct arena *sc
     return OK;
 }
 
+static void key_change_fill(const struct bus_key_change *change, Calltrace__Bus__KeyChange *out)
+{
+    calltrace__bus__key_change__init(out);
+    out->project = BORROW_ARRAY(change->project.b);
+    out->key = BORROW_ARRAY(change->key.b);
+    out->by = BORROW_ARRAY(change->by.b);
+    out->at_ns = change->at.ns;
+    out->is_revoked = change->is_revoked;
+    out->name = borrow(change->name);
+    out->hint = borrow(change->hint);
+    out->hash = BORROW_ARRAY(change->hash);
+    out->scopes = change->scopes;
+}
+
 err_t bus_message_pack(const struct bus_message *message, struct arena *scratch, struct buf *out)
 {
     Calltrace__Bus__Envelope envelope = CALLTRACE__BUS__ENVELOPE__INIT;
@@ -239,6 +253,7 @@ err_t bus_message_pack(const struct bus_message *message, struct arena *scratch,
     Calltrace__Bus__CallUpsert call;
     Calltrace__Bus__CallEvent event;
     Calltrace__Bus__KeyUse key_use;
+    Calltrace__Bus__KeyChange key_change;
     envelope.version = BUS_VERSION;
     envelope.id = BORROW_ARRAY(message->id.b);
     switch (message->what) {
@@ -256,6 +271,11 @@ err_t bus_message_pack(const struct bus_message *message, struct arena *scratch,
         TRY(event_fill(&message->event, scratch, &event));
         envelope.body_case = CALLTRACE__BUS__ENVELOPE__BODY_EVENT;
         envelope.event = &event;
+        break;
+    case BUS_WHAT_KEY_CHANGE:
+        key_change_fill(&message->key_change, &key_change);
+        envelope.body_case = CALLTRACE__BUS__ENVELOPE__BODY_KEY_CHANGE;
+        envelope.key_change = &key_change;
         break;
     case BUS_WHAT_KEY_USE:
         TRY(key_use_fill(message, scratch, &key_use));

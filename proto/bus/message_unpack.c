@@ -362,6 +362,25 @@ static FALLIBLE key_use_read(const Calltrace__Bus__KeyUse *wire, struct arena *a
     return OK;
 }
 
+static FALLIBLE key_change_read(const Calltrace__Bus__KeyChange *wire, struct detail *detail,
+                                struct bus_key_change *change)
+{
+    TRY(take_fixed(wire->project, change->project.b, sizeof change->project.b,
+                   "a project id is not 16 bytes", detail));
+    TRY(take_fixed(wire->key, change->key.b, sizeof change->key.b,
+                   "an API key's id is not 16 bytes", detail));
+    TRY(take_fixed(wire->by, change->by.b, sizeof change->by.b, "an API key's id is not 16 bytes",
+                   detail));
+    TRY(take_fixed(wire->hash, change->hash, sizeof change->hash,
+                   "an API key's hash is not 32 bytes", detail));
+    change->at.ns = wire->at_ns;
+    change->is_revoked = wire->is_revoked != 0;
+    change->name = view(wire->name);
+    change->hint = view(wire->hint);
+    change->scopes = wire->scopes;
+    return OK;
+}
+
 /* Says so when one of ours, and not the data, was too small. */
 static err_t explain(err_t err, struct detail *detail)
 {
@@ -392,6 +411,10 @@ err_t bus_message_unpack(struct bytes wire, struct arena *arena, struct detail *
     case CALLTRACE__BUS__ENVELOPE__BODY_EVENT:
         message.what = BUS_WHAT_EVENT;
         TRY(explain(event_read(envelope->event, arena, detail, &message.event), detail));
+        break;
+    case CALLTRACE__BUS__ENVELOPE__BODY_KEY_CHANGE:
+        message.what = BUS_WHAT_KEY_CHANGE;
+        TRY(key_change_read(envelope->key_change, detail, &message.key_change));
         break;
     case CALLTRACE__BUS__ENVELOPE__BODY_KEY_USE:
         message.what = BUS_WHAT_KEY_USE;

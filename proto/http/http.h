@@ -138,6 +138,7 @@ void http_answer(struct http_request *request, const struct http_answer *answer)
 
 struct arena *http_arena(struct http_request *request);
 enum http_method http_method(const struct http_request *request);
+bool http_is_tls(const struct http_request *request);
 const char *http_method_name(const struct http_request *request);
 const char *http_path(const struct http_request *request); /* percent-decoded, no query */
 /* As it came, no query: an encoded slash does not yet separate segments. */

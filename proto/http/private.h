@@ -102,6 +102,7 @@ struct http_server {
     struct MHD_Daemon *daemons[HTTP_ADDRESSES_MAX];
     size_t daemons_count;
     unsigned port;
+    bool is_tls;
     uint64_t id_seed;
     _Atomic uint64_t id_next;
     _Atomic size_t inflight_bytes;

@@ -509,6 +509,11 @@ enum http_method http_method(const struct http_request *request)
     return request->method;
 }
 
+bool http_is_tls(const struct http_request *request)
+{
+    return request->server->is_tls;
+}
+
 const char *http_method_name(const struct http_request *request)
 {
     return request->method_name;

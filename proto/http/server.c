@@ -275,6 +275,7 @@ static err_t server_new(const struct http_options *options, struct http_server *
         return FAIL(MEMORY);
     }
     server->handlers = options->handlers;
+    server->is_tls = options->tls_cert != NULL;
     server->connections_max = listen_files_raise(options->connections_max);
     server->idle_s = options->idle_s;
     server->body_ms_max = options->body_ms_max;

@@ -29,6 +29,21 @@ begin
     raise exception 'overtaken' using errcode = 'serialization_failure';
 end $$;
 
+-- The pages' sessions name a key by its id alone.
+create index api_key_id on api_key (id);
+
+-- Who changed keys and settings, and when.
+create table audit (
+    project_id uuid not null,
+    at         timestamptz not null,
+    id         bigint generated always as identity,
+    by_key     uuid,                      -- null: the command line
+    what       text not null,
+    subject    uuid,
+    detail     text,
+    primary key (project_id, at, id)
+);
+
 -- Key pairs of LiveKit's webhooks. One pair may stand in several projects. The secret is sealed with the key
 -- file of the installation, or stands in a file of its own.
 create table livekit_key (

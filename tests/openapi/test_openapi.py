@@ -17,6 +17,8 @@ DOCUMENT = paths.ROOT / "api" / "openapi.yaml"
 ROUTES = paths.ROOT / "api" / "http" / "routes.def"
 # Routes that say that there is no such thing here.
 REFUSING = {"rest_not_supported", "ingest_other_signal"}
+# The web pages are no part of the API.
+PAGES = {"pages_index", "pages_asset"}
 # Bodies of OTLP are tested by tests/e2e; their schema here says little.
 NOT_FUZZED = ["exportTraces", "exportTracesOldPath", "getOpenapi"]
 
@@ -40,7 +42,7 @@ def documented_routes() -> set[tuple[str, str]]:
 def table_routes() -> set[tuple[str, str]]:
     text = re.sub(r"/\*.*?\*/", "", ROUTES.read_text(encoding="utf-8"), flags=re.S)
     rows = re.findall(r'ROUTE\((\w+),\s*"([^"]+)",\s*(\w+)', text)
-    return {(method, path) for method, path, function in rows if function not in REFUSING}
+    return {(method, path) for method, path, function in rows if function not in REFUSING | PAGES}
 
 
 def test_every_route_is_described_and_every_description_is_a_route():

@@ -82,6 +82,8 @@ SEEDS = {
     "event_two_lines": envelope(6, event(data(5, number(1, 33) + data(10, b"{\n}")))),
     "count_parts": envelope(6, event(data(5, number(1, 33)) * 20)),
     "key_use": envelope(5, data(1, data(1, bytes(16)) + data(2, bytes(16)) + fixed(3, 1))),
+    "key_change": envelope(7, data(1, bytes(16)) + data(2, b"\2" * 16) + data(3, b"\3" * 16) + fixed(4, 1) +
+                           number(5, 1) + data(6, b"laptop") + data(7, b"ct_") + data(8, bytes(32)) + number(9, 15)),
     "reply": reply(),
     "announcement": number(1, 1) + data(2, bytes(16)) + number(3, 3) + data(5, bytes(16)),
     "version_0": envelope(4, call(), 0),

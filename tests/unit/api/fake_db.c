@@ -103,3 +103,22 @@ err_t key_store_find(struct db *db, const struct key_hash *hash, struct detail *
     }
     return OK;
 }
+
+err_t key_store_session(struct db *db, const struct session_claim *claim, int64_t now_s,
+                        struct detail *detail, struct key_facts *ret_facts)
+{
+    (void)db;
+    (void)detail;
+    *ret_facts = (struct key_facts){0};
+    for (size_t i = 0; i < keys_count; i++) {
+        struct key_hash stored;
+        if (claim->key.b[0] == i + 1 && !atomic_load(&keys[i].is_revoked) &&
+            err_is_ok(key_text_hash(bytes_of_text(keys[i].text), &stored))) {
+            *ret_facts = (struct key_facts){.is_valid = session_is_valid(claim, &stored, now_s),
+                                            .project = {{(uint8_t)(i + 1)}},
+                                            .key = claim->key,
+                                            .scopes = keys[i].scopes};
+        }
+    }
+    return OK;
+}

@@ -146,6 +146,7 @@ static int setup(void **state)
                        .routes = table,
                        .routes_count = sizeof table / sizeof table[0],
                        .share_bytes_max = 100000};
+    api.doors[API_LISTENER_HTTP] = (struct door){&api, false};
     if (!err_is_ok(key_cache_new(64, &api.keys)) ||
         !err_is_ok(pool_start(&work, &api.pools[ROUTE_POOL_WORK])) ||
         !err_is_ok(pool_start(&read, &api.pools[ROUTE_POOL_READ])) ||
@@ -154,7 +155,7 @@ static int setup(void **state)
     }
     const struct http_options options = {
         .addresses = "127.0.0.1:0",
-        .handlers = front_handlers(&api),
+        .handlers = front_handlers(&api.doors[API_LISTENER_HTTP]),
         .threads = 2,
         .connections_max = 200,
         .idle_s = 10,
@@ -162,7 +163,8 @@ static int setup(void **state)
         .arena_bytes_max = 1 << 20,
         .inflight_bytes_max = 1 << 20,
     };
-    return err_is_ok(http_server_start(&options, &detail, &api.http)) ? 0 : -1;
+    return err_is_ok(http_server_start(&options, &detail, &api.servers[API_LISTENER_HTTP])) ? 0
+                                                                                            : -1;
 }
 
 static int teardown(void **state)
@@ -171,7 +173,7 @@ static int teardown(void **state)
     pool_close(api.auth);
     pool_close(api.pools[ROUTE_POOL_WORK]);
     pool_close(api.pools[ROUTE_POOL_READ]);
-    http_server_stop(api.http);
+    http_server_stop(api.servers[API_LISTENER_HTTP]);
     pool_free(api.auth);
     pool_free(api.pools[ROUTE_POOL_WORK]);
     pool_free(api.pools[ROUTE_POOL_READ]);
@@ -183,7 +185,7 @@ static int teardown(void **state)
 static int ask(const char *method, const char *path, const char *headers, const char *body)
 {
     char text[4096];
-    int fd = wire_open(http_server_port(api.http));
+    int fd = wire_open(http_server_port(api.servers[API_LISTENER_HTTP]));
     (void)snprintf(text, sizeof text,
                    "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n%s\r\n%s", method, path,
                    strlen(body), headers, body);
@@ -306,7 +308,7 @@ static void bodies_behind_a_signature_share_one_bound(void **state)
     size_t share = api.share_bytes_max;
     api.share_bytes_max = BODY_MAX * MANY;
     for (int i = 0; i < MANY; i++) {
-        fds[i] = wire_open(http_server_port(api.http));
+        fds[i] = wire_open(http_server_port(api.servers[API_LISTENER_HTTP]));
         assert_true(wire_send_text(fds[i], half));
     }
     for (int i = 0; i < 500 && atomic_load(&api.signed_inflight_bytes) < BODY_MAX * MANY; i++) {
@@ -406,7 +408,7 @@ static void many_clients_at_once(void **state)
     struct caller callers[CALLERS] = {0};
     (void)state;
     for (int i = 0; i < CALLERS; i++) {
-        callers[i].fd = wire_open(http_server_port(api.http));
+        callers[i].fd = wire_open(http_server_port(api.servers[API_LISTENER_HTTP]));
         callers[i].answer = calloc(1, sizeof *callers[i].answer);
         assert_int_equal(pthread_create(&callers[i].id, NULL, call_often, &callers[i]), 0);
     }
@@ -439,7 +441,7 @@ static void full_queue_is_503_and_the_connection_lives(void **state)
     assert_int_equal(ask("POST", "/v1/call", BEARER(KEY_ALL), ""), 200);
     atomic_store(&is_held, true);
     for (int i = 0; i < MANY; i++) {
-        fds[i] = wire_open(http_server_port(api.http));
+        fds[i] = wire_open(http_server_port(api.servers[API_LISTENER_HTTP]));
         assert_true(wire_send_text(
             fds[i], "POST /v1/call HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" BEARER(
                         KEY_ALL) "\r\nbody"));
@@ -472,7 +474,7 @@ static void clients_that_leave_while_parked_cost_nothing(void **state)
     atomic_store(&fake_key_ask_ms, 50);
     clock_sleep_ms(KEY_LIFETIME_MS);
     for (int i = 0; i < 30; i++) {
-        int fd = wire_open(http_server_port(api.http));
+        int fd = wire_open(http_server_port(api.servers[API_LISTENER_HTTP]));
         assert_true(wire_send_text(
             fd,
             "POST /v1/call HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" BEARER(KEY_ALL) "\r\nbo"));
@@ -481,12 +483,12 @@ static void clients_that_leave_while_parked_cost_nothing(void **state)
         }
         wire_close(fd);
     }
-    for (int i = 0; i < 300 && http_server_requests(api.http) > 0; i++) {
+    for (int i = 0; i < 300 && http_server_requests(api.servers[API_LISTENER_HTTP]) > 0; i++) {
         clock_sleep_ms(10);
     }
     atomic_store(&fake_key_ask_ms, 0);
-    assert_int_equal(http_server_requests(api.http), 0);
-    assert_int_equal(http_server_inflight_bytes(api.http), 0);
+    assert_int_equal(http_server_requests(api.servers[API_LISTENER_HTTP]), 0);
+    assert_int_equal(http_server_inflight_bytes(api.servers[API_LISTENER_HTTP]), 0);
     assert_int_equal(ask("GET", "/v1/call/x", BEARER(KEY_ALL), ""), 200);
 }
 

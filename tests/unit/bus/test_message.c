@@ -304,6 +304,37 @@ static void test_key_use_comes_back_as_it_went(void **state)
     fixture_fini(&f);
 }
 
+static void test_a_key_change_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    struct bus_message sent = {.what = BUS_WHAT_KEY_CHANGE,
+                               .key_change = {.project = {{1}},
+                                              .key = {{2}},
+                                              .by = {{3}},
+                                              .at = {-4},
+                                              .is_revoked = true,
+                                              .name = TEXT("laptop"),
+                                              .hint = TEXT("ct_"),
+                                              .hash = {5, 6},
+                                              .scopes = 15}};
+    struct bus_message got;
+    EXPECT_OK(bus_message_pack(&sent, &f.arena, &f.wire));
+    EXPECT_OK(bus_message_unpack(buf_bytes(&f.wire), &f.arena, &f.detail, &got));
+    assert_int_equal(got.what, BUS_WHAT_KEY_CHANGE);
+    assert_true(uuid_equal(got.key_change.project, sent.key_change.project));
+    assert_true(uuid_equal(got.key_change.key, sent.key_change.key));
+    assert_true(uuid_equal(got.key_change.by, sent.key_change.by));
+    assert_int_equal(got.key_change.at.ns, -4);
+    assert_true(got.key_change.is_revoked);
+    expect_bytes(got.key_change.name, sent.key_change.name);
+    expect_bytes(got.key_change.hint, sent.key_change.hint);
+    assert_memory_equal(got.key_change.hash, sent.key_change.hash, 32);
+    assert_int_equal(got.key_change.scopes, 15);
+    fixture_fini(&f);
+}
+
 static void test_a_reply_comes_back_as_it_went(void **state)
 {
     (void)state;
@@ -519,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_an_event_comes_back_as_it_went),
         cmocka_unit_test(test_events_that_cannot_be_are_refused),
         cmocka_unit_test(test_key_use_comes_back_as_it_went),
+        cmocka_unit_test(test_a_key_change_comes_back_as_it_went),
         cmocka_unit_test(test_a_reply_comes_back_as_it_went),
         cmocka_unit_test(test_an_announcement_comes_back_as_it_went),
         cmocka_unit_test(test_another_version_is_refused_by_its_number),
