@@ -5,6 +5,7 @@
 
 #include "api/http/front.h"
 #include "api/http/pages.h"
+#include "api/integrations/livekit/keys.h"
 #include "api/metric.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -269,6 +270,7 @@ static err_t parts_start(struct api *api, struct detail *detail)
     if (conf->pages_dir[0] != '\0') {
         TRY(pages_load(conf->pages_dir, detail, &api->pages));
     }
+    TRY(livekit_keys_new(LIVEKIT_KEYS_SETS_MAX, &api->livekit_keys));
     TRY(secret_key_read(conf->secrets_key_file, detail, &api->secrets_key));
     TRY(key_cache_new((size_t)conf->keys_cached_max, &api->keys));
     TRY(bus_client_open(&bus, detail, &api->bus));
@@ -347,6 +349,7 @@ void api_stop(struct api *api)
     pool_free(api->pools[ROUTE_POOL_WORK]);
     key_cache_free(api->keys);
     pages_free(api->pages);
+    livekit_keys_free(api->livekit_keys);
     secret_key_clear(&api->secrets_key);
     (void)pthread_cond_destroy(&api->wake);
     (void)pthread_mutex_destroy(&api->lock);

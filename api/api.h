@@ -19,6 +19,7 @@
 struct http_server;
 struct pages;
 struct http_admin;
+struct livekit_keys;
 
 enum api_listener {
     API_LISTENER_HTTPS = 0,
@@ -47,7 +48,8 @@ struct api {
     struct key_cache *keys;
     size_t share_bytes_max; /* bytes in flight of one key */
     _Atomic size_t
-        signed_inflight_bytes;     /* of all requests that carry a signature instead of one */
+        signed_inflight_bytes; /* of all requests that carry a signature instead of one */
+    struct livekit_keys *livekit_keys;
     struct secret_key secrets_key; /* seals the secrets of others; may not be there */
     _Atomic bool is_db_up;
     _Atomic bool is_schema_known; /* the database is as new as this program */

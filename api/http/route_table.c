@@ -3,6 +3,7 @@
 #include "api/http/route.h"
 #include "api/http/sign_in.h"
 #include "api/ingest/ingest.h"
+#include "api/integrations/livekit/livekit.h"
 #include "api/rest/rest.h"
 #include "proto/base/limits.h"
 

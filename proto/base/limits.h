@@ -37,6 +37,8 @@ enum {
     LIMIT_REST_BODY_BYTES = 16 << 20,
     /* Body of a request that carries a few words: a key's name and scopes. */
     LIMIT_SMALL_BODY_BYTES = 16 << 10,
+    /* Body of a LiveKit webhook: metadata and attributes of a room and a participant are 64 KiB each. */
+    LIMIT_WEBHOOK_BODY_BYTES = 1 << 20,
     /* Bytes of bodies in flight in one api; one key may hold a quarter. */
     LIMIT_INFLIGHT_BYTES = 256 << 20,
     /* A body must arrive within this time. */
