@@ -28,11 +28,17 @@ static const char help_text[] =
     "  key list --project NAME --postgres=CONNINFO\n"
     "  key revoke KEYID --postgres=CONNINFO\n"
     "      The key is refused everywhere within 5 seconds.\n"
+    "  livekit add --project NAME --api-key KEY [--secret-file PATH] [--secrets_key_file FILE]\n"
+    "      Takes webhooks that LiveKit signs with this key. Its secret is read from standard input "
+    "and\n"
+    "      sealed with the key file that serve has, or stays in a file that serve can read.\n"
+    "  livekit list --project NAME\n"
+    "  livekit remove --project NAME --api-key KEY\n"
     "  version\n"
     "  help\n"
     "\n"
     "CONNINFO may also stand in env CALLTRACE_POSTGRES, which keeps passwords out of the process "
-    "list.\n"
+    "list;\nFILE in env CALLTRACE_SECRETS_KEY_FILE.\n"
     "Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.\n";
 
 static int usage(const char *problem, const char *word)

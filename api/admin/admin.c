@@ -4,77 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/admin/options.h"
+#include "api/admin/livekit.h"
+#include "api/admin/task.h"
 #include "api/http/key_text.h"
-#include "schema/db.h"
 #include "schema/migrate.h"
 
 #include "proto/base/banned.h"
 
 enum { CONNECT_S = 10, STATEMENT_MS = 30000, IDLE_MS = 30000 };
-
-struct task {
-    struct db *db; /* NULL for migrate */
-    const char *conninfo;
-    struct admin_options options;
-    struct detail detail;
-};
-
-/* --- small steps ------------------------------------------------------------------------------------ */
-
-/* Explains what an administrator can do about it. */
-static err_t explain(struct task *task, err_t err, const char *if_taken)
-{
-    const char *state = err_is(err, ERR_DB_REFUSED) ? db_sqlstate(task->db) : "";
-    if (strcmp(state, "42P01") == 0) {
-        detail_set(&task->detail,
-                   "the database has no calltrace tables: run calltrace-api migrate");
-    } else if (strcmp(state, "23505") == 0 && if_taken != NULL) {
-        detail_set(&task->detail, "%s", if_taken);
-    }
-    return err;
-}
-
-/* By name, else by id. */
-static err_t project_find(struct task *task, struct uuid *ret_id)
-{
-    struct db_rows *rows = NULL;
-    struct bytes name = bytes_of_text(task->options.project);
-    TRY(admin_name_check("a project's name", task->options.project, &task->detail));
-    struct db_value by_name = db_text(name);
-    err_t err = db_run(task->db, STMT_PROJECT_BY_NAME, &by_name, 1, &task->detail, &rows);
-    TRY(explain(task, err, NULL));
-    bool is_found = db_next(rows);
-    if (is_found) {
-        *ret_id = db_get_uuid(rows, 0);
-    }
-    db_rows_free(rows);
-    if (!is_found && uuid_from_text(name, ret_id)) {
-        struct db_value by_id = db_uuid(ret_id);
-        TRY(db_run(task->db, STMT_PROJECT_GET, &by_id, 1, &task->detail, &rows));
-        is_found = db_rows_count(rows) > 0;
-        db_rows_free(rows);
-    }
-    if (!is_found) {
-        detail_set(&task->detail, "there is no project '%s'", task->options.project);
-        return FAIL(NOT_FOUND);
-    }
-    return OK;
-}
-
-static void print_text(struct bytes text)
-{
-    (void)fwrite(text.ptr, 1, text.len, stdout); /* admin_run looks at stdout once at the end */
-}
-
-static void print_time(const struct db_rows *rows, int column, const char *label)
-{
-    if (!db_is_null(rows, column)) {
-        char text[RFC3339_BYTES];
-        unix_to_rfc3339(db_get_time(rows, column), 0, text);
-        (void)printf("  %s=%s", label, text);
-    }
-}
 
 /* --- the commands ------------------------------------------------------------------------------------ */
 
@@ -94,8 +31,8 @@ static err_t run_project_create(struct task *task)
     TRY(admin_name_check("a project's name", task->options.word, &task->detail));
     detail_set(&taken, "there is a project '%s' already", task->options.word);
     struct db_value values[] = {db_uuid(&id), db_text(bytes_of_text(task->options.word))};
-    TRY(explain(task, db_do(task->db, STMT_PROJECT_ADD, values, 2, &task->detail, NULL),
-                taken.text));
+    TRY(task_explain(task, db_do(task->db, STMT_PROJECT_ADD, values, 2, &task->detail, NULL),
+                     taken.text));
     uuid_to_text(id, text);
     (void)puts(text);
     return OK;
@@ -104,13 +41,14 @@ static err_t run_project_create(struct task *task)
 static err_t run_project_list(struct task *task)
 {
     struct db_rows *rows = NULL;
-    TRY(explain(task, db_run(task->db, STMT_PROJECT_LIST, NULL, 0, &task->detail, &rows), NULL));
+    TRY(task_explain(task, db_run(task->db, STMT_PROJECT_LIST, NULL, 0, &task->detail, &rows),
+                     NULL));
     while (db_next(rows)) {
         char text[UUID_TEXT_BYTES];
         uuid_to_text(db_get_uuid(rows, 0), text);
         (void)printf("%s  ", text);
-        print_text(db_get_bytes(rows, 1));
-        print_time(rows, 2, "created");
+        task_print_text(db_get_bytes(rows, 1));
+        task_print_time(rows, 2, "created");
         (void)puts("");
     }
     db_rows_free(rows);
@@ -126,7 +64,7 @@ static err_t run_key_create(struct task *task)
     unsigned scopes = 0;
     TRY(admin_scopes_read(task->options.scopes, &task->detail, &scopes));
     TRY(admin_name_check("a key's name", task->options.name, &task->detail));
-    TRY(project_find(task, &project));
+    TRY(task_project_find(task, &project));
     TRY(key_text_make(text));
     TRY(key_text_hash(bytes_of_text(text), &hash));
     struct db_value values[] = {
@@ -137,7 +75,7 @@ static err_t run_key_create(struct task *task)
         db_bytes(bytes_of(hash.b, sizeof hash.b)),
         db_int4((int32_t)scopes),
     };
-    TRY(explain(task, db_do(task->db, STMT_KEY_ADD, values, 6, &task->detail, NULL), NULL));
+    TRY(task_explain(task, db_do(task->db, STMT_KEY_ADD, values, 6, &task->detail, NULL), NULL));
     (void)puts(text);
     return OK;
 }
@@ -146,7 +84,7 @@ static err_t run_key_list(struct task *task)
 {
     struct uuid project;
     struct db_rows *rows = NULL;
-    TRY(project_find(task, &project));
+    TRY(task_project_find(task, &project));
     struct db_value value = db_uuid(&project);
     TRY(db_run(task->db, STMT_KEY_LIST, &value, 1, &task->detail, &rows));
     while (db_next(rows)) {
@@ -155,12 +93,12 @@ static err_t run_key_list(struct task *task)
         uuid_to_text(db_get_uuid(rows, 0), id);
         admin_scopes_write((unsigned)db_get_int(rows, 3), scopes);
         (void)printf("%s  ", id);
-        print_text(db_get_bytes(rows, 2));
+        task_print_text(db_get_bytes(rows, 2));
         (void)printf("...  %s  ", scopes);
-        print_text(db_get_bytes(rows, 1));
-        print_time(rows, 4, "created");
-        print_time(rows, 5, "last_used");
-        print_time(rows, 6, "revoked");
+        task_print_text(db_get_bytes(rows, 1));
+        task_print_time(rows, 4, "created");
+        task_print_time(rows, 5, "last_used");
+        task_print_time(rows, 6, "revoked");
         (void)puts("");
     }
     db_rows_free(rows);
@@ -176,7 +114,8 @@ static err_t run_key_revoke(struct task *task)
         return FAIL(BAD_VALUE);
     }
     struct db_value value = db_uuid(&id);
-    TRY(explain(task, db_do(task->db, STMT_KEY_REVOKE, &value, 1, &task->detail, &affected), NULL));
+    TRY(task_explain(task, db_do(task->db, STMT_KEY_REVOKE, &value, 1, &task->detail, &affected),
+                     NULL));
     if (affected == 0) {
         detail_set(&task->detail, "there is no key %s that is not revoked yet", task->options.word);
         return FAIL(NOT_FOUND);
@@ -198,6 +137,10 @@ static const struct command {
      run_key_create},
     {"key", "list", ADMIN_TAKES_PROJECT, true, run_key_list},
     {"key", "revoke", ADMIN_TAKES_WORD, true, run_key_revoke},
+    {"livekit", "add", ADMIN_TAKES_PROJECT | ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, true,
+     admin_livekit_add},
+    {"livekit", "list", ADMIN_TAKES_PROJECT, true, admin_livekit_list},
+    {"livekit", "remove", ADMIN_TAKES_PROJECT | ADMIN_TAKES_API_KEY, true, admin_livekit_remove},
 };
 
 /* --- running one --------------------------------------------------------------------------------------- */
@@ -224,14 +167,21 @@ static err_t task_run(const struct command *command, struct task *task)
     return err;
 }
 
+static const char *option_or_env(const char *option, const char *name)
+{
+    const char *env = getenv(name); // NOLINT(concurrency-mt-unsafe): one thread
+    const char *text = option != NULL ? option : env;
+    return text == NULL ? "" : text;
+}
+
 static int command_run(const struct command *command, int argc, const char *const *words)
 {
     struct task task = {0};
     err_t err = admin_options_read(argc, words, command->takes, &task.detail, &task.options);
     if (err_is_ok(err)) {
-        const char *env = getenv("CALLTRACE_POSTGRES"); // NOLINT(concurrency-mt-unsafe): one thread
-        task.conninfo = task.options.postgres != NULL ? task.options.postgres : env;
-        task.conninfo = task.conninfo == NULL ? "" : task.conninfo;
+        task.conninfo = option_or_env(task.options.postgres, "CALLTRACE_POSTGRES");
+        task.secrets_key_file =
+            option_or_env(task.options.secrets_key_file, "CALLTRACE_SECRETS_KEY_FILE");
         err = task_run(command, &task);
     }
     if (err_is_ok(err) && fflush(stdout) != 0) {

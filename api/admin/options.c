@@ -15,6 +15,7 @@ struct slot {
     const char *name;
     unsigned takes; /* 0: every command */
     const char **value;
+    bool is_optional;
 };
 
 /* Reads words[*at] as one of the options; moves past its value. */
@@ -48,10 +49,13 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
 {
     struct admin_options options = {0};
     const struct slot slots[] = {
-        {"postgres", 0, &options.postgres},
-        {"project", ADMIN_TAKES_PROJECT, &options.project},
-        {"name", ADMIN_TAKES_NAME, &options.name},
-        {"scopes", ADMIN_TAKES_SCOPES, &options.scopes},
+        {"postgres", 0, &options.postgres, true},
+        {"project", ADMIN_TAKES_PROJECT, &options.project, false},
+        {"name", ADMIN_TAKES_NAME, &options.name, false},
+        {"scopes", ADMIN_TAKES_SCOPES, &options.scopes, false},
+        {"api-key", ADMIN_TAKES_API_KEY, &options.api_key, false},
+        {"secret-file", ADMIN_TAKES_SECRET, &options.secret_file, true},
+        {"secrets_key_file", ADMIN_TAKES_SECRET, &options.secrets_key_file, true},
     };
     enum { SLOTS = sizeof slots / sizeof slots[0] };
     for (int i = 0; i < argc; i++) {
@@ -65,7 +69,7 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
         }
     }
     for (size_t i = 0; i < SLOTS; i++) {
-        if ((slots[i].takes & takes) != 0 && *slots[i].value == NULL) {
+        if ((slots[i].takes & takes) != 0 && !slots[i].is_optional && *slots[i].value == NULL) {
             detail_set(detail, "--%s is missing", slots[i].name);
             return FAIL(BAD_VALUE);
         }

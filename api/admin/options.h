@@ -11,6 +11,9 @@ struct admin_options {
     const char *project;
     const char *name;
     const char *scopes;
+    const char *api_key;
+    const char *secret_file;
+    const char *secrets_key_file;
     const char *word;
 };
 
@@ -20,9 +23,12 @@ enum {
     ADMIN_TAKES_NAME = 2,
     ADMIN_TAKES_SCOPES = 4,
     ADMIN_TAKES_WORD = 8,
+    ADMIN_TAKES_API_KEY = 16,
+    ADMIN_TAKES_SECRET =
+        32, /* --secret-file and --secrets_key_file, neither of which has to be there */
 };
 
-/* Every option that the command takes must be there, none else may. Errors: BAD_VALUE; detail names it. */
+/* Every option that the command takes must be there (but those of a secret), none else may. Errors: BAD_VALUE; detail names it. */
 FALLIBLE admin_options_read(int argc, const char *const *words, unsigned takes,
                             struct detail *detail, struct admin_options *ret_options);
 

@@ -99,7 +99,10 @@ class Cluster:
         self.authority = authority
         self.build = build
         self.paired = paired  # api n knows correlator n alone
-        self.api_rows = dict(api_rows or {})
+        secrets_key = self.directory / "secrets-key"
+        secrets_key.touch(0o600)
+        secrets_key.write_text(os.urandom(32).hex() + "\n")
+        self.api_rows = {"secrets_key_file": secrets_key, **(api_rows or {})}
         self.correlator_rows = dict(correlator_rows or {})
         self.env = {"CALLTRACE_LOG_LEVEL": "info", **(env or {})}
         self.database = postgres.new_database()
@@ -144,12 +147,18 @@ class Cluster:
         for daemon in self.daemons():
             daemon.wait_ready(timeout)
 
-    def command(self, *words, check=True) -> str:
-        """Runs a subcommand of calltrace-api; its output."""
-        done = subprocess.run(
+    def run(self, *words, stdin="", env=None) -> subprocess.CompletedProcess:
+        """Runs a subcommand of calltrace-api."""
+        return subprocess.run(
             [str(paths.api_binary(self.build)), *words, f"--postgres={self.conninfo}"],
-            capture_output=True, text=True, timeout=60, check=False,
-            env={**os.environ, **self.env})
+            capture_output=True, text=True, timeout=60, check=False, input=stdin,
+            env={**os.environ, **self.env,
+                 "CALLTRACE_SECRETS_KEY_FILE": str(self.api_rows["secrets_key_file"]),
+                 **(env or {})})
+
+    def command(self, *words, check=True, stdin="") -> str:
+        """The output of a subcommand of calltrace-api."""
+        done = self.run(*words, stdin=stdin)
         if check:
             assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stderr}"
         return done.stdout.strip()

@@ -1,9 +1,5 @@
 /* The words behind an administration command. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/expect.h"
 
 #include "api/admin/admin.h"
 #include "api/admin/options.h"
@@ -27,6 +23,24 @@ static void options_are_read_in_both_forms(void **state)
     assert_null(options.word);
 }
 
+static void options_of_a_secret_may_be_left_out(void **state)
+{
+    static const char *const words[] = {"--api-key", "APIx", "--secret-file=/x",
+                                        "--secrets_key_file=/y"};
+    struct detail detail = {0};
+    struct admin_options options;
+    (void)state;
+    EXPECT_OK(
+        admin_options_read(2, words, ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, &detail, &options));
+    assert_string_equal(options.api_key, "APIx");
+    assert_null(options.secret_file);
+    assert_null(options.secrets_key_file);
+    EXPECT_OK(
+        admin_options_read(4, words, ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, &detail, &options));
+    assert_string_equal(options.secret_file, "/x");
+    assert_string_equal(options.secrets_key_file, "/y");
+}
+
 static void wrong_words_are_named(void **state)
 {
     static const struct {
@@ -43,6 +57,9 @@ static void wrong_words_are_named(void **state)
         {{"--project"}, 1, ADMIN_TAKES_PROJECT, "--project needs"},
         {{"--project=x"}, 1, KEY_CREATE, "--name is missing"},
         {{NULL}, 0, ADMIN_TAKES_WORD, "missing"},
+        {{"--secret-file=x"}, 1, ADMIN_TAKES_API_KEY, "--secret-file"},
+        {{"--secret-file=x"}, 1, ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, "--api-key is missing"},
+        {{"--secret=x"}, 1, ADMIN_TAKES_SECRET, "--secret"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -119,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_read_in_both_forms),
+        cmocka_unit_test(options_of_a_secret_may_be_left_out),
         cmocka_unit_test(wrong_words_are_named),
         cmocka_unit_test(scopes_go_both_ways),
         cmocka_unit_test(names_are_bounded),
