@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034  # the shared variables stand in common.sh
-# The commands up, down, status, logs and demo.
+# The commands up, down, status, logs, demo and admin.
 
 port_default=4318
 port_admin_api=9464
@@ -100,6 +100,7 @@ up_servers() { # PORT
     admin_correlator=$(port_free_from $((admin_api + 1)))
     daemons_config "$1" "$admin_api" "$admin_correlator"
     launch_write "$1" "$admin_api" "$admin_correlator"
+    owned_file "$state/api-program" <<<"$api"
     ulimit -n "$(ulimit -H -n)"
     process_start correlator "$correlator" serve --config "$state/etc/correlator.conf"
     process_start api "$api" serve --config "$state/etc/api.conf"
@@ -298,6 +299,17 @@ command_logs() {
     done
     [ ${#files[@]} -gt 0 ] || die "there are no logs yet (start calltrace with: ./calltrace up)"
     exec tail -n "$lines" ${follow[@]+"${follow[@]}"} "${files[@]}"
+}
+
+# --- admin --------------------------------------------------------------------------------------
+
+command_admin() {
+    [ $# -gt 0 ] || usage_error admin "admin needs a command"
+    if ! started_before || ! process_is_running api; then
+        die "calltrace is not running: start it with ./calltrace up first"
+    fi
+    api=$(cat "$state/api-program")
+    admin "$@"
 }
 
 # --- demo ---------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ class Checkout:
     def var(self) -> Path:
         return self.top / "var"
 
-    def run(self, *arguments, expect=0, **environment) -> str:
+    def run(self, *arguments, expect=0, stdin="", **environment) -> str:
         done = subprocess.run(["./calltrace", *arguments], cwd=self.top, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=120, check=False,
                               env={**self.environment, **environment})
         assert done.returncode == expect, done.stdout
@@ -115,6 +115,27 @@ def test_up_demo_status_logs_down_and_up_again(place):
     assert checkout.shell('curl -sf --cacert "$CALLTRACE_CA" '
                           '-H "Authorization: Bearer $CALLTRACE_API_KEY" '
                           '"$CALLTRACE_URL/v1/call"').count('"externalId":"demo-') == 1
+
+
+def test_administration_and_the_key_that_seals_secrets(place):
+    checkout = place()
+    assert "not running" in checkout.run("admin", "project", "list", expect=1)
+    checkout.up()
+    assert "demo" in checkout.run("admin", "project", "list")
+    key_file = checkout.var / "keys" / "secrets-key"
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert key_file.owner() == (checkout.var / "pid" / "api").owner()
+    sealing = key_file.read_text()
+    assert len(sealing) == 65
+    checkout.run("admin", "livekit", "add", "--project", "demo", "--api-key", "APIx", stdin="hunter2\n")
+    listed = checkout.run("admin", "livekit", "list", "--project", "demo")
+    assert "APIx" in listed and "sealed" in listed and "hunter2" not in listed
+    assert "APIx" in checkout.run("admin", "livekit", "remove", "--project", "demo", "--api-key", "APIxy",
+                                  expect=1)
+    assert "needs a command" in checkout.run("admin", expect=2)
+    checkout.run("down")
+    checkout.up()
+    assert key_file.read_text() == sealing
 
 
 def test_the_certificate_and_the_environment(place):
