@@ -10,6 +10,8 @@ STEP_OF = {
     "livekit-node": "livekit-node",
     "livekit-node-old": "livekit-node-old",
     "livekit-python": "livekit-python",
+    "livekit-server-node": "livekit-server-node",
+    "livekit-server-python": "livekit-server-python",
     "pipecat": "pipecat",
     "python": "python",
     "roark-analytics": "python",
