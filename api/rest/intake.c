@@ -49,7 +49,7 @@ static bool is_asked(const struct key_row *row, enum conversation_kind kind)
     return false;
 }
 
-static FALLIBLE load(struct bytes body, struct detail *detail, json_t **ret_json)
+FALLIBLE intake_json(struct bytes body, struct detail *detail, json_t **ret_json)
 {
     struct buf mended;
     struct bytes text;
@@ -178,7 +178,7 @@ FALLIBLE intake_read(enum conversation_kind kind, struct bytes body, struct aren
 {
     bool is_call = kind == CONVERSATION_KIND_CALL;
     struct intake intake = {.json = NULL};
-    TRY(load(body, detail, &intake.json));
+    TRY(intake_json(body, detail, &intake.json));
     err_t err = check_body(is_call ? CHECK_SCHEMA_CALL : CHECK_SCHEMA_CHAT, intake.json, arena,
                            &intake.issues);
     TRY_OUT(err);

@@ -34,6 +34,9 @@ FALLIBLE intake_read(enum conversation_kind kind, struct bytes body, struct aren
                      struct detail *detail, struct intake *ret_intake);
 void intake_fini(struct intake *intake);
 
+/* The JSON of a small body by itself, mended (mend.h), repeated keys refused. Gives. Errors: as intake_read. */
+FALLIBLE intake_json(struct bytes body, struct detail *detail, json_t **ret_json);
+
 /* "externalId" for EXTERNAL, ...: the field of a create that carries keys of this kind. */
 const char *intake_key_field(enum match_kind kind);
 

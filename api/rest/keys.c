@@ -5,6 +5,7 @@
 #include "api/http/key_text.h"
 #include "api/http/scope.h"
 #include "api/integrations/event.h"
+#include "api/rest/intake.h"
 #include "api/rest/page.h"
 #include "api/rest/query.h"
 #include "api/rest/rest.h"
@@ -108,7 +109,14 @@ static bool scopes_read(struct exchange *exchange, const json_t *list, unsigned 
 static bool making_read(struct exchange *exchange, struct making *making)
 {
     struct bytes body = http_body(exchange_http(exchange));
-    json_t *json = json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
+    struct detail detail = {0};
+    json_t *json = NULL;
+    err_t err = intake_json(body, &detail, &json);
+    if (!err_is_ok(err)) {
+        exchange_error(exchange, 400, "invalid_json", "the body is not JSON: %s",
+                       detail_or_text(&detail, err));
+        return false;
+    }
     const json_t *name = json_object_get(json, "name");
     struct bytes text = bytes_of(json_string_value(name), json_string_length(name));
     bool is_good = false;

@@ -134,6 +134,17 @@ def test_bad_keys_are_refused_by_field(manager, body, word):
     assert word in error_of(response.body)[1]
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"[]]", b'{"name":"a","name":"b","scopes":["read"]}', b"\xff"])
+def test_a_body_that_is_no_json_is_refused(manager, body):
+    response = manager.request("POST", "/v1/keys", body, {"Content-Type": "application/json"})
+    assert response.status == 400 and error_of(response.body)[0] == "invalid_json"
+
+
+def test_odd_values_beside_a_key_cost_nothing(manager):
+    body = b'{"name":"odd","scopes":["read"],"\\u0000":1e999,"more":"\\ud800"}'
+    assert manager.request("POST", "/v1/keys", body, {"Content-Type": "application/json"}).status == 200
+
+
 def test_a_key_of_another_project_is_not_there(cluster, manager):
     other = cluster.project("sessions-other")
     (row,) = cluster.client(other).get("/v1/keys").data
