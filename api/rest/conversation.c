@@ -2,6 +2,7 @@
 
 #include "api/rest/agent.h"
 #include "api/rest/mend.h"
+#include "api/rest/overlay.h"
 #include "schema/db.h"
 
 #include "proto/base/banned.h"
@@ -21,6 +22,7 @@ enum given {
     GIVEN_STEREO,
     GIVEN_PROPERTIES,
     GIVEN_TOOLS,
+    GIVEN_METRICS,
     GIVEN_START,
     GIVEN_END,
     GIVEN_COUNT,
@@ -40,6 +42,7 @@ static const char *const given_names[GIVEN_COUNT] = {
     [GIVEN_STEREO] = "stereoRecordingUrl",
     [GIVEN_PROPERTIES] = "properties",
     [GIVEN_TOOLS] = "toolInvocations",
+    [GIVEN_METRICS] = "metrics",
     [GIVEN_START] = "startTimestamp",
     [GIVEN_END] = "endTimestamp",
 };
@@ -320,6 +323,8 @@ FALLIBLE conversation_write(struct out *out, const char *key,
         given[i] = (struct mend_field){.name = given_names[i]};
     }
     conversation_pick(conversation, given, GIVEN_COUNT);
+    TRY(overlay_object(conversation->body, conversation->parts, given_names[GIVEN_PROPERTIES],
+                       arena, &given[GIVEN_PROPERTIES].value));
     out_object(out, key);
     out_uuid(out, "id", conversation->id);
     out_time(out, "createdAt", conversation->created, 3);
@@ -334,6 +339,10 @@ FALLIBLE conversation_write(struct out *out, const char *key,
     customers_write(out, given[GIVEN_CUSTOMER].value, given[GIVEN_CUSTOMERS].value);
     if (form == CONVERSATION_FORM_WHOLE) {
         given_or_null(out, "toolInvocations", given[GIVEN_TOOLS].value, '[');
+        /* No field of a create's answer: only an observer's samples are shown. */
+        if (conversation->parts.len > 0 && given[GIVEN_METRICS].value.len > 0) {
+            given_or_null(out, "metrics", given[GIVEN_METRICS].value, '[');
+        }
     }
     out_end_object(out);
     return OK;

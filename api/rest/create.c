@@ -1,6 +1,7 @@
 #include "api/api.h"
 #include "api/rest/conversation.h"
 #include "api/rest/intake.h"
+#include "api/rest/json_body.h"
 #include "api/rest/rest.h"
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
@@ -199,39 +200,6 @@ static void create_send(struct exchange *exchange, struct bus_call *call)
     exchange_fail(exchange, err, &(struct detail){0});
 }
 
-/* JSON, or nothing said. */
-static bool is_json(const struct http_request *request)
-{
-    const char *type = http_header(request, "Content-Type");
-    if (type == NULL) {
-        return true;
-    }
-    struct bytes head = bytes_of(type, strcspn(type, "; \t"));
-    static const char wanted[] = "application/json";
-    bool is_it = head.len == sizeof wanted - 1;
-    for (size_t i = 0; is_it && i < head.len; i++) {
-        is_it = (head.ptr[i] | (head.ptr[i] >= 'A' && head.ptr[i] <= 'Z' ? 0x20 : 0)) == wanted[i];
-    }
-    return is_it || (head.len > 5 && memcmp(head.ptr + head.len - 5, "+json", 5) == 0);
-}
-
-static bool is_readable(struct exchange *exchange)
-{
-    const struct http_request *request = exchange_http(exchange);
-    const char *encoding = http_header(request, "Content-Encoding");
-    if (!is_json(request)) {
-        exchange_error(exchange, 415, "unsupported_media_type",
-                       "the body must be JSON: Content-Type: application/json");
-        return false;
-    }
-    if (encoding != NULL && encoding[0] != '\0' && strcmp(encoding, "identity") != 0) {
-        exchange_error(exchange, 415, "unsupported_media_type",
-                       "the body must come without Content-Encoding");
-        return false;
-    }
-    return true;
-}
-
 static void call_fill(const struct intake *intake, struct bus_call *call, struct match_key *keys)
 {
     memcpy(keys, intake->keys, sizeof intake->keys);
@@ -247,7 +215,7 @@ static void call_fill(const struct intake *intake, struct bus_call *call, struct
 static void create(struct exchange *exchange, enum conversation_kind kind)
 {
     struct arena *arena = exchange_arena(exchange);
-    if (!is_readable(exchange)) {
+    if (!json_body_is_readable(exchange)) {
         return;
     }
     int64_t now = clock_unix().ns;
@@ -262,13 +230,7 @@ static void create(struct exchange *exchange, enum conversation_kind kind)
     struct intake intake;
     err_t err = intake_read(kind, call.body, arena, &detail, &intake);
     if (!err_is_ok(err)) {
-        bool is_ours = err_class(err) == ERR_CLASS_UNAVAILABLE || err_is(err, ERR_NO_SPACE);
-        if (is_ours) {
-            exchange_fail(exchange, err, &detail);
-        } else {
-            exchange_error(exchange, 400, "invalid_json", "the body is not the JSON of a %s: %s",
-                           conversation_kind_name(kind), detail_or_text(&detail, err));
-        }
+        json_body_refuse(exchange, err, &detail, conversation_kind_name(kind));
         return;
     }
     if (intake.issues.count > 0) {
