@@ -34,6 +34,11 @@ struct uuid exchange_key(const struct exchange *exchange)
     return exchange->facts.key;
 }
 
+const struct key_hash *exchange_key_hash(const struct exchange *exchange)
+{
+    return exchange->credential.is_session ? NULL : &exchange->credential.hash;
+}
+
 unsigned exchange_scopes(const struct exchange *exchange)
 {
     return exchange->facts.scopes;

@@ -21,8 +21,9 @@
 #include "proto/base/id.h"
 #include "proto/http/http.h"
 
-struct api; /* the daemon: configuration, bus, key cache (api/api.h) */
-struct db;  /* schema/db.h */
+struct api;      /* the daemon: configuration, bus, key cache (api/api.h) */
+struct db;       /* schema/db.h */
+struct key_hash; /* api/http/key_cache.h */
 
 enum api_scope {
     API_SCOPE_NONE = 0, /* no key needed: only /health and /openapi.yaml */
@@ -45,6 +46,8 @@ struct http_request *exchange_http(struct exchange *exchange);
 struct arena *exchange_arena(struct exchange *exchange);
 struct uuid exchange_project(const struct exchange *exchange);
 struct uuid exchange_key(const struct exchange *exchange);
+/* The key's hash as it is stored: a secret that every api of the installation shares. NULL: a session asks. */
+const struct key_hash *exchange_key_hash(const struct exchange *exchange);
 unsigned exchange_scopes(const struct exchange *exchange);
 /* The n-th {placeholder} of the route's path, percent-decoded; never NULL for one that the route has. */
 const char *exchange_path_part(const struct exchange *exchange, size_t n);

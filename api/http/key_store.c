@@ -48,3 +48,19 @@ err_t key_store_session(struct db *db, const struct session_claim *claim, int64_
     *ret_facts = facts;
     return OK;
 }
+
+err_t key_store_hash(struct db *db, struct uuid key, struct detail *detail, bool *ret_is_known,
+                     struct key_hash *ret_hash)
+{
+    struct db_rows *rows = NULL;
+    struct db_value value = db_uuid(&key);
+    TRY(db_run(db, STMT_KEY_GET, &value, 1, detail, &rows));
+    struct bytes hash = db_next(rows) ? db_get_bytes(rows, 2) : bytes_of(NULL, 0);
+    bool is_known = hash.len == sizeof ret_hash->b;
+    if (is_known) {
+        memcpy(ret_hash->b, hash.ptr, sizeof ret_hash->b);
+    }
+    db_rows_free(rows);
+    *ret_is_known = is_known;
+    return OK;
+}

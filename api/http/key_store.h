@@ -15,4 +15,8 @@ FALLIBLE key_store_find(struct db *db, const struct key_hash *hash, struct detai
 FALLIBLE key_store_session(struct db *db, const struct session_claim *claim, int64_t now_s,
                            struct detail *detail, struct key_facts *ret_facts);
 
+/* The hash of a key that is in use; an unknown or revoked one is OK with *ret_is_known false. Errors: as above. */
+FALLIBLE key_store_hash(struct db *db, struct uuid key, struct detail *detail, bool *ret_is_known,
+                        struct key_hash *ret_hash);
+
 #endif

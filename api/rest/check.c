@@ -18,6 +18,8 @@ enum type {
     TYPE_TRACE_ID,
     TYPE_ENUM,
     TYPE_INTEGER,
+    TYPE_NUMBER,
+    TYPE_BOOLEAN,
     TYPE_ANY_OBJECT,
     TYPE_TEXT_OR_OBJECT,
     TYPE_OBJECT,
@@ -98,6 +100,18 @@ struct field {
 #define OF_SPEAKER_CUSTOMER                     \
     {                                           \
         CHECK_SCHEMA_SPEAKER_CUSTOMER, SET_NONE \
+    }
+#define OF_OBSERVER_MESSAGE                     \
+    {                                           \
+        CHECK_SCHEMA_OBSERVER_MESSAGE, SET_NONE \
+    }
+#define OF_OBSERVER_TOOL                     \
+    {                                        \
+        CHECK_SCHEMA_OBSERVER_TOOL, SET_NONE \
+    }
+#define OF_OBSERVER_METRIC                     \
+    {                                          \
+        CHECK_SCHEMA_OBSERVER_METRIC, SET_NONE \
     }
 #define OF_INTERFACE                     \
     {                                    \
@@ -257,6 +271,10 @@ static const char *type_wanted(enum type type)
         return "a string";
     case TYPE_INTEGER:
         return "an integer";
+    case TYPE_NUMBER:
+        return "a number";
+    case TYPE_BOOLEAN:
+        return "a boolean";
     case TYPE_ANY_OBJECT:
     case TYPE_OBJECT:
         return "an object";
@@ -279,7 +297,10 @@ static bool type_fits(enum type type, const json_t *value)
     case TYPE_ENUM:
         return json_is_string(value);
     case TYPE_INTEGER:
+    case TYPE_NUMBER:
         return json_is_number(value);
+    case TYPE_BOOLEAN:
+        return json_is_boolean(value);
     case TYPE_ANY_OBJECT:
     case TYPE_OBJECT:
         return json_is_object(value);
@@ -335,6 +356,16 @@ static FALLIBLE check_length(struct check *check, const struct field *field, con
                                       field->name, field->least, field->least == 1 ? "" : "s"));
     }
     return OK;
+}
+
+const char *check_ended_status(struct bytes text)
+{
+    for (size_t i = 0; i < VALUES_MAX && sets[SET_ENDED_STATUS][i] != NULL; i++) {
+        if (bytes_equal_text(text, sets[SET_ENDED_STATUS][i])) {
+            return sets[SET_ENDED_STATUS][i];
+        }
+    }
+    return NULL;
 }
 
 static FALLIBLE check_enum(struct check *check, const struct field *field, const json_t *value,
@@ -449,6 +480,8 @@ static FALLIBLE check_content(struct check *check, const struct field *field, co
         return check_integer(check, field, value, path);
     case TYPE_TEXT_OR_OBJECT:
         return json_is_string(value) ? check_length(check, field, value, path) : OK;
+    case TYPE_NUMBER:
+    case TYPE_BOOLEAN:
     case TYPE_ANY_OBJECT:
         return OK;
     case TYPE_OBJECT:

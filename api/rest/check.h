@@ -26,6 +26,8 @@ enum {
     CHECK_TEXT_CHARS = 1 << 20,
     /* Utterances or tool invocations of one conversation: an hour has some hundreds. */
     CHECK_ENTRIES = 10000,
+    /* Samples of a call's latencies: an hour has some thousands, and nobody sends them again. */
+    CHECK_METRICS = 100000,
     /* Agents or customers of one conversation. */
     CHECK_PARTIES = 100,
 };
@@ -47,6 +49,16 @@ enum check_schema {
     CHECK_SCHEMA_TOOL_CHAT,
     CHECK_SCHEMA_SPEAKER_AGENT,
     CHECK_SCHEMA_SPEAKER_CUSTOMER,
+    /* The observers (api/integrations/observer). */
+    CHECK_SCHEMA_OBSERVER_EVENT,
+    CHECK_SCHEMA_LIVEKIT_CALL,
+    CHECK_SCHEMA_PIPECAT_CALL,
+    CHECK_SCHEMA_CALL_STARTED,
+    CHECK_SCHEMA_CALL_ENDED,
+    CHECK_SCHEMA_OBSERVER_MESSAGE,
+    CHECK_SCHEMA_OBSERVER_TOOL,
+    CHECK_SCHEMA_OBSERVER_METRIC,
+    CHECK_SCHEMA_OBSERVER_CHUNK,
     CHECK_SCHEMA_COUNT,
 };
 
@@ -68,9 +80,12 @@ struct check_issues {
     size_t count; /* of all, list holds the first ones */
 };
 
-/* Checks `body` (any JSON value) against the schema CALL or CHAT. Errors: NO_SPACE. */
+/* Checks `body` (any JSON value) against the schema of a whole body: CALL, CHAT, an observer's. Errors: NO_SPACE. */
 FALLIBLE check_body(enum check_schema schema, const json_t *body, struct arena *arena,
                     struct check_issues *ret_issues);
+
+/* The Customer API's own word for how a call ended, when `text` is one; else NULL. */
+const char *check_ended_status(struct bytes text);
 
 /* Adds an issue of the caller's own about a field at the top. Errors: NO_SPACE. */
 FALLIBLE check_add(struct check_issues *issues, struct arena *arena, const char *code,

@@ -39,6 +39,9 @@ enum {
     LIMIT_SMALL_BODY_BYTES = 16 << 10,
     /* Body of a LiveKit webhook: metadata and attributes of a room and a participant are 64 KiB each. */
     LIMIT_WEBHOOK_BODY_BYTES = 1 << 20,
+    /* A piece of a recording, discarded. LiveKit's observer sends 256 KiB; Pipecat's sends two tracks of at least
+     * 256 KiB each, and the silence of a muted microphone in one piece: this holds a minute of it at 16 kHz. */
+    LIMIT_CHUNK_BODY_BYTES = 4 << 20,
     /* Bytes of bodies in flight in one api; one key may hold a quarter. */
     LIMIT_INFLIGHT_BYTES = 256 << 20,
     /* A body must arrive within this time. */
