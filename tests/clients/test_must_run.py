@@ -15,6 +15,9 @@ STEP_OF = {
     "pipecat": "pipecat",
     "python": "python",
     "roark-analytics": "python",
+    "roark-livekit": "livekit-python",
+    "roark-livekit-recording": "livekit-python-old",
+    "roark-pipecat": "pipecat",
     "typescript-json": "typescript",
     "typescript-protobuf": "typescript",
 }

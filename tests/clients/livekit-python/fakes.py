@@ -17,6 +17,22 @@ def silence(samples=FRAME_SAMPLES) -> rtc.AudioFrame:
     return rtc.AudioFrame(b"\0\0" * samples, SAMPLE_RATE, 1, samples)
 
 
+class ConnectedRoom(rtc.Room):
+    """Knows its name and SID as if a server had told it."""
+
+    def __init__(self, sid: str):
+        super().__init__()
+        self._sid = sid
+
+    @property
+    def name(self):
+        return "lobby"
+
+    @property
+    async def sid(self):
+        return self._sid
+
+
 class FakeLLM(llm.LLM):
     """Answers from a table: words to say, or the name and arguments of a tool to call."""
 

@@ -1,18 +1,20 @@
 """A Pipecat agent in one process, without a transport: the real framework, fake models.
 
-    python agent.py CONVERSATION_ID [EXTERNAL_ID]
+    python agent.py CONVERSATION_ID [EXTERNAL_ID [observed]]
 
 conversation_id becomes `conversation.id` on the spans and is the link to a call with the same
 pipecatCallId. With an external id the root span carries roark.external_id as well, the link to a
-call made with POST /v1/call.
+call made with POST /v1/call. With `observed` the observer of observing.py makes the call itself.
 
-Standard output has one JSON line for the framework and one for every span that ended.
+Standard output has one JSON line for the framework and one for every span that ended; with an
+observer also one for everything said, every tool used, and the call.
 The exporter reads OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and _COMPRESSION.
 """
 
 import asyncio
 import json
 import sys
+import time
 from importlib.metadata import version
 
 from fakes import SAMPLE_RATE, FakeLLM, FakeSTT, FakeTTS, Loudspeaker
@@ -100,7 +102,21 @@ async def hold_call(caller: FakeSTT, ear: Ear, worker: PipelineWorker):
     await worker.queue_frame(EndFrame())
 
 
-async def main(conversation_id, external_id):
+def print_diary(context: LLMContext, call_id, began_at):
+    """What the framework itself wrote into its model's context, beside what the observer sends."""
+    results = {one["tool_call_id"]: one["content"] for one in context.get_messages() if one["role"] == "tool"}
+    for message in context.get_messages():
+        for call in message.get("tool_calls") or ():
+            function = call["function"]
+            line = {"tool": function["name"], "arguments": function["arguments"], "id": call["id"],
+                    "output": json.loads(results[call["id"]])}
+            print(json.dumps(line), flush=True)
+        if message["role"] in ("user", "assistant") and message.get("content"):
+            print(json.dumps({"role": message["role"], "said": message["content"]}), flush=True)
+    print(json.dumps({"callId": call_id, "beganAt": began_at, "endedAt": time.time()}), flush=True)
+
+
+async def main(conversation_id, external_id, is_observed):
     setup_tracing("voice-agent", exporter=OTLPSpanExporter())
     provider = trace.get_tracer_provider()
     provider.add_span_processor(SpanLog())
@@ -111,8 +127,18 @@ async def main(conversation_id, external_id):
         context,
         user_params=LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies()),
     )
+    observers, recorder, began_at = [ear], [], time.time()
+    if is_observed:
+        from observing import observe_with_calltrace
+
+        # A runner of Pipecat Cloud gives the session's id.
+        roark = observe_with_calltrace(
+            runner_args={"session_id": conversation_id}, agent_id="reception-1", agent_name="Reception",
+            agent_prompt="You are the reception of a hotel.",
+        )
+        observers, recorder, conversation_id = [ear, roark], [roark.audio_processor], roark.pipecat_call_id
     worker = PipelineWorker(
-        Pipeline([caller, user, FakeLLM(ANSWERS), FakeTTS(), Loudspeaker(), assistant]),
+        Pipeline([caller, user, FakeLLM(ANSWERS), FakeTTS(), Loudspeaker(), *recorder, assistant]),
         params=PipelineParams(
             audio_in_sample_rate=SAMPLE_RATE,
             audio_out_sample_rate=SAMPLE_RATE,
@@ -122,7 +148,7 @@ async def main(conversation_id, external_id):
         enable_tracing=True,
         conversation_id=conversation_id,
         additional_span_attributes={"roark.external_id": external_id} if external_id else None,
-        observers=[ear],
+        observers=observers,
         enable_rtvi=False,
     )
     started = asyncio.Event()
@@ -133,10 +159,13 @@ async def main(conversation_id, external_id):
     await started.wait()
     await asyncio.wait_for(hold_call(caller, ear, worker), 20)
     await running
+    if is_observed:
+        await roark.aflush()
+        print_diary(context, roark.pipecat_call_id, began_at)
     provider.shutdown()
 
 
 logger.remove()
 logger.add(sys.stderr, level="WARNING")
 print(json.dumps({"framework": "pipecat-ai", "version": version("pipecat-ai")}))
-asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
+asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None, "observed" in sys.argv[3:]))
