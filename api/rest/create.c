@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/http/body.h"
 #include "api/rest/conversation.h"
 #include "api/rest/intake.h"
 #include "api/rest/rest.h"
@@ -199,39 +200,6 @@ static void create_send(struct exchange *exchange, struct bus_call *call)
     exchange_fail(exchange, err, &(struct detail){0});
 }
 
-/* JSON, or nothing said. */
-static bool is_json(const struct http_request *request)
-{
-    const char *type = http_header(request, "Content-Type");
-    if (type == NULL) {
-        return true;
-    }
-    struct bytes head = bytes_of(type, strcspn(type, "; \t"));
-    static const char wanted[] = "application/json";
-    bool is_it = head.len == sizeof wanted - 1;
-    for (size_t i = 0; is_it && i < head.len; i++) {
-        is_it = (head.ptr[i] | (head.ptr[i] >= 'A' && head.ptr[i] <= 'Z' ? 0x20 : 0)) == wanted[i];
-    }
-    return is_it || (head.len > 5 && memcmp(head.ptr + head.len - 5, "+json", 5) == 0);
-}
-
-static bool is_readable(struct exchange *exchange)
-{
-    const struct http_request *request = exchange_http(exchange);
-    const char *encoding = http_header(request, "Content-Encoding");
-    if (!is_json(request)) {
-        exchange_error(exchange, 415, "unsupported_media_type",
-                       "the body must be JSON: Content-Type: application/json");
-        return false;
-    }
-    if (encoding != NULL && encoding[0] != '\0' && strcmp(encoding, "identity") != 0) {
-        exchange_error(exchange, 415, "unsupported_media_type",
-                       "the body must come without Content-Encoding");
-        return false;
-    }
-    return true;
-}
-
 static void call_fill(const struct intake *intake, struct bus_call *call, struct match_key *keys)
 {
     memcpy(keys, intake->keys, sizeof intake->keys);
@@ -247,7 +215,7 @@ static void call_fill(const struct intake *intake, struct bus_call *call, struct
 static void create(struct exchange *exchange, enum conversation_kind kind)
 {
     struct arena *arena = exchange_arena(exchange);
-    if (!is_readable(exchange)) {
+    if (!body_is_readable(exchange)) {
         return;
     }
     int64_t now = clock_unix().ns;
