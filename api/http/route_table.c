@@ -4,6 +4,7 @@
 #include "api/http/sign_in.h"
 #include "api/ingest/ingest.h"
 #include "api/integrations/livekit/livekit.h"
+#include "api/integrations/vapi/vapi.h"
 #include "api/rest/rest.h"
 #include "proto/base/limits.h"
 
