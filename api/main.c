@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/admin/pull.h"
 #include "api/conf.h"
 #include "api/serve.h"
 
@@ -48,6 +49,14 @@ static const char help_text[] =
     "one.\n"
     "  vapi unselect --project NAME ASSISTANT...\n"
     "  vapi selected --project NAME\n"
+    "  vapi pull --since TIME [--until TIME] --url CALLTRACE-URL\n"
+    "            [--vapi-key-file FILE] [--key-file FILE]\n"
+    "      Fetches the calls of VAPI, and their logs, that this calltrace does not have yet. The\n"
+    "      keys, VAPI's and then calltrace's, are lines of standard input, unless a file holds\n"
+    "      them. TIME is like 2026-01-31T08:00:00Z or 36h (so long ago). It needs no Postgres.\n"
+    "      Also: --ca-file FILE (who signed calltrace's certificate), --vapi-url URL,\n"
+    "      --vapi-ca-file FILE, --proxy URL (to VAPI), --no-logs, --allow-loopback (VAPI's\n"
+    "      address may be on this machine).\n"
     "  version\n"
     "  help\n"
     "\n"
@@ -81,6 +90,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0) {
         return fputs(help_text, stdout) < 0 ? ADMIN_EXIT_FAILED : ADMIN_EXIT_FINE;
+    }
+    if (strcmp(command, "vapi") == 0 && argc > 2 && strcmp(words[2], "pull") == 0) {
+        return pull_run(argc - 3, words + 3);
     }
     int code = ADMIN_EXIT_FINE;
     if (!admin_run(argc - 1, words + 1, &code)) {
