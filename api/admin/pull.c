@@ -365,10 +365,9 @@ static err_t walk_all(struct pull *pull)
     while (!pull_walk_is_over(&pull->walk)) {
         TRY(page_walk(pull));
     }
-    if (pull_walk_crowded(&pull->walk) > 0) {
+    if (pull_walk_is_crowded(&pull->walk)) {
         detail_set(&pull->detail,
-                   "%zu times a whole page was created in one millisecond: there may be more calls",
-                   pull_walk_crowded(&pull->walk));
+                   "a whole page was created in one millisecond, so that there may be more");
         return FAIL(TOO_MANY);
     }
     return OK;

@@ -39,9 +39,10 @@ bool pull_walk_is_over(const struct pull_walk *walk)
     return walk->is_over;
 }
 
-size_t pull_walk_crowded(const struct pull_walk *walk)
+bool pull_walk_is_crowded(const struct pull_walk *walk)
 {
-    return walk->crowded;
+    /* How much a page can hold at most may have shown itself only later. */
+    return walk->is_crowded || (walk->truncated_at > 0 && walk->still_max >= walk->truncated_at);
 }
 
 void pull_walk_query(const struct pull_walk *walk, char ret_query[PULL_QUERY_BYTES])
@@ -149,14 +150,14 @@ static err_t page_close(struct pull_walk *walk, size_t items, struct detail *det
     if (walk->page.fresh > 0 && walk->pages > 1 && walk->page_before > walk->truncated_at) {
         walk->truncated_at = walk->page_before;
     }
-    bool is_full = items >= walk->limit || (walk->truncated_at > 0 && items >= walk->truncated_at);
     TRY(page_check(walk, items, detail));
     struct unix_ns start = millisecond_of(walk->page.oldest);
     struct unix_ns end = {.ns = start.ns + NS_PER_MS};
     if (end.ns < walk->before.ns) {
         walk->before = end;
     } else { /* nothing older on it: all of it is of one millisecond */
-        walk->crowded += is_full;
+        walk->is_crowded = walk->is_crowded || items >= walk->limit;
+        walk->still_max = items > walk->still_max ? items : walk->still_max;
         walk->before = start;
     }
     walk->is_over = walk->before.ns <= walk->since.ns;

@@ -39,9 +39,10 @@ struct pull_walk {
     struct pull_seen *seen;
     size_t seen_count;
     size_t pages;
-    size_t crowded;
     size_t page_before;  /* items of the page before this one */
     size_t truncated_at; /* a page of so many items did not hold everything */
+    size_t still_max;    /* the largest page whose calls were all of one millisecond */
+    bool is_crowded;
     struct {
         struct unix_ns oldest;
         struct unix_ns latest_taken;
@@ -72,7 +73,7 @@ FALLIBLE pull_walk_take(struct pull_walk *walk, struct uuid id, struct unix_ns c
  * walk relies on, so that calls would be missed; detail says what. */
 FALLIBLE pull_walk_page_end(struct pull_walk *walk, size_t items, struct detail *detail);
 
-/* Full pages whose calls were all created in one millisecond: there may be more of that time. */
-size_t pull_walk_crowded(const struct pull_walk *walk);
+/* At the end: a full page's calls were all created in one millisecond, so that there may be more of that time. */
+bool pull_walk_is_crowded(const struct pull_walk *walk);
 
 #endif

@@ -98,7 +98,7 @@ static size_t page_take(struct pull_walk *walk, struct list *list)
 }
 
 static err_t walk_over(struct list *list, int64_t until_ns, struct detail *detail,
-                       size_t *ret_crowded)
+                       bool *ret_is_crowded)
 {
     struct pull_walk walk;
     err_t err = OK;
@@ -109,7 +109,7 @@ static err_t walk_over(struct list *list, int64_t until_ns, struct detail *detai
         assert_true(turns++ < TURNS_MAX);
         err = pull_walk_page_end(&walk, page_take(&walk, list), detail);
     }
-    *ret_crowded = pull_walk_crowded(&walk);
+    *ret_is_crowded = pull_walk_is_crowded(&walk);
     pull_walk_fini(&walk);
     return err;
 }
@@ -117,10 +117,10 @@ static err_t walk_over(struct list *list, int64_t until_ns, struct detail *detai
 static void expect_all_once(struct list *list, int64_t until_ns)
 {
     struct detail detail = {0};
-    size_t crowded = 0;
+    bool is_crowded = false;
     list_sort(list);
-    EXPECT_OK(walk_over(list, until_ns, &detail, &crowded));
-    assert_int_equal(crowded, 0);
+    EXPECT_OK(walk_over(list, until_ns, &detail, &is_crowded));
+    assert_false(is_crowded);
     for (size_t i = 0; i < list->count; i++) {
         bool is_inside = list->calls[i].at_ns < base_ns + until_ns;
         assert_int_equal(list->calls[i].taken, is_inside ? 1 : 0);
@@ -211,7 +211,7 @@ static void smaller_pages_see_the_same(void **state)
         EXPECT_OK(pull_walk_page_end(&walk, page_take(&walk, &list), &detail));
     }
     assert_false(pull_walk_smaller(&walk));
-    assert_int_equal(pull_walk_crowded(&walk), 0);
+    assert_false(pull_walk_is_crowded(&walk));
     pull_walk_fini(&walk);
     for (size_t i = 0; i < list.count; i++) {
         assert_int_equal(list.calls[i].taken, 1);
@@ -223,15 +223,19 @@ static void smaller_pages_see_the_same(void **state)
 static void a_whole_page_of_one_millisecond_is_told(void **state)
 {
     (void)state;
-    struct list list = {.page_max = 20};
-    struct detail detail = {0};
-    size_t crowded = 0;
-    for (size_t i = 0; i < 100; i++) {
-        list_add(&list, (int64_t)(i < 40 ? 0 : i) * NS_PER_MS); /* forty at the start */
+    for (size_t first = 0; first <= 60;
+         first += 30) { /* the forty lie at the start, amid, at the end */
+        struct list list = {.page_max = 20};
+        struct detail detail = {0};
+        bool is_crowded = false;
+        for (size_t i = 0; i < 100; i++) {
+            bool is_one_of_forty = i >= first && i < first + 40;
+            list_add(&list, (int64_t)(is_one_of_forty ? first : i) * NS_PER_MS);
+        }
+        list_sort(&list);
+        EXPECT_OK(walk_over(&list, NS_PER_S, &detail, &is_crowded));
+        assert_true(is_crowded);
     }
-    list_sort(&list);
-    EXPECT_OK(walk_over(&list, NS_PER_S, &detail, &crowded));
-    assert_int_equal(crowded, 1);
 }
 
 static void a_list_in_another_order_is_refused(void **state)
@@ -241,12 +245,12 @@ static void a_list_in_another_order_is_refused(void **state)
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
         struct list list = {.page_max = pages[i], .is_upside_down = true};
         struct detail detail = {0};
-        size_t crowded = 0;
+        bool is_crowded = false;
         list_add(&list, 0);
-        EXPECT_OK(walk_over(&list, NS_PER_S, &detail, &crowded)); /* one is in every order */
+        EXPECT_OK(walk_over(&list, NS_PER_S, &detail, &is_crowded)); /* one is in every order */
         list_add(&list, NS_PER_MS);
         list_sort(&list);
-        EXPECT_ERR(walk_over(&list, NS_PER_S, &detail, &crowded), BAD_VALUE);
+        EXPECT_ERR(walk_over(&list, NS_PER_S, &detail, &is_crowded), BAD_VALUE);
         assert_non_null(strstr(detail.text, "newest first"));
     }
 }
@@ -256,12 +260,12 @@ static void a_list_without_end_is_refused(void **state)
     (void)state;
     struct list list = {.page_max = 20, .is_deaf = true};
     struct detail detail = {0};
-    size_t crowded = 0;
+    bool is_crowded = false;
     for (size_t i = 0; i < 100; i++) {
         list_add(&list, (int64_t)i * NS_PER_MS);
     }
     list_sort(&list);
-    EXPECT_ERR(walk_over(&list, NS_PER_S, &detail, &crowded), BAD_VALUE);
+    EXPECT_ERR(walk_over(&list, NS_PER_S, &detail, &is_crowded), BAD_VALUE);
     assert_non_null(strstr(detail.text, "createdAtLt"));
 }
 
