@@ -17,6 +17,7 @@ STEP_OF = {
     "roark-analytics": "python",
     "typescript-json": "typescript",
     "typescript-protobuf": "typescript",
+    "vapi": "vapi",
 }
 
 
