@@ -11,14 +11,15 @@
 #include "api/admin/pull_walk.h"
 #include "api/integrations/fetch.h"
 #include "api/rest/mend.h"
+#include "proto/base/limits.h"
 #include "proto/base/mem.h"
 
 #include "proto/base/banned.h"
 
 enum {
-    PAGE_BYTES_MAX = 32 << 20, /* a larger page is asked for in parts */
-    LOG_BYTES_MAX = 8 << 20,   /* as it lies there, gzipped */
-    BODY_BYTES_MAX = 64 << 20, /* what calltrace is sent */
+    PAGE_BYTES_MAX = 32 << 20,              /* a larger page is asked for in parts */
+    LOG_BYTES_MAX = 8 << 20,                /* as it lies there, gzipped */
+    BODY_BYTES_MAX = LIMIT_REST_BODY_BYTES, /* what calltrace takes */
     ANSWER_BYTES_MAX = 1 << 20,
     ARENA_BYTES_MAX = 128 << 20,
     KEY_BYTES_MAX = 1024,
@@ -202,6 +203,20 @@ static struct bytes log_fetch(struct pull *pull, const json_t *item, const char 
     return (struct bytes){0};
 }
 
+/* A log that makes the body larger than calltrace takes stays behind. */
+static err_t body_write(struct pull *pull, json_t *item, const char *id, struct bytes log)
+{
+    buf_reset(&pull->body);
+    err_t err = pull_report_write(item, log, &pull->body);
+    if (err_is(err, ERR_TOO_LARGE) && log.len > 0) {
+        (void)fprintf(stderr, "calltrace-api: %s goes without its log: it is too large\n", id);
+        pull->without_log++;
+        buf_reset(&pull->body);
+        err = pull_report_write(item, (struct bytes){0}, &pull->body);
+    }
+    return err;
+}
+
 /* Statuses after which no other call would fare better. */
 static bool is_end_of_all(unsigned status)
 {
@@ -235,9 +250,8 @@ static err_t call_send(struct pull *pull, json_t *item, const char *id)
 {
     struct fetch_answer answer = {0};
     arena_reset(&pull->arena);
-    buf_reset(&pull->body);
     struct bytes log = log_fetch(pull, item, id);
-    err_t err = pull_report_write(item, log, &pull->body);
+    err_t err = body_write(pull, item, id, log);
     const char *url = arena_printf(&pull->arena, "%s/v1/vapi/call", pull->options.url);
     if (err_is_ok(err) && url == NULL) {
         err = FAIL(NO_SPACE);

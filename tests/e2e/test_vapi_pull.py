@@ -153,6 +153,23 @@ def test_a_call_whose_log_cannot_be_had_goes_without(pull, status):
     assert "callLog" not in pull.calltrace.bodies[call["id"]]
 
 
+def test_a_log_that_would_make_the_body_too_large_stays_behind(pull):
+    call = pull.vapi.add(call_of(at(0), artifact={"transcript": "x" * (10 << 20)}), [{"time": 1}])
+    pull.vapi.store.logs[call["id"]] = b"\x1f\x8b" + b"l" * (6 << 20)
+    counts, done = pull.counts()
+    assert counts["sent"] == 1 and counts["without_log"] == 1
+    assert "its log: it is too large" in done.stderr
+    assert "callLog" not in pull.calltrace.bodies[call["id"]]
+
+
+def test_a_report_that_is_too_large_is_refused(pull):
+    call = pull.vapi.add(call_of(at(0), artifact={"transcript": "x" * (17 << 20)}))
+    pull.vapi.add(call_of(at(1)))
+    counts, done = pull.counts(code=1)
+    assert (counts["sent"], counts["refused"]) == (1, 1)
+    assert f"{call['id']}: the data is larger than allowed" in done.stderr
+
+
 @pytest.mark.parametrize("location", ["http://127.0.0.1:1/x", "https://10.0.0.1/x",
                                       "https://[::ffff:127.0.0.1]/x", "file:///etc/passwd"])
 def test_a_log_s_redirect_to_where_nobody_may_go_is_not_followed(pull, location):

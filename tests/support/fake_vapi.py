@@ -3,6 +3,7 @@
 import copy
 import datetime
 import gzip
+import http.client
 import json
 import ssl
 import threading
@@ -28,7 +29,7 @@ class Request:
     method: str
     path: str
     query: dict
-    headers: dict
+    headers: http.client.HTTPMessage  # names in any case
     body: bytes
 
 
@@ -50,7 +51,7 @@ class Server:
                 length = int(self.headers.get("Content-Length") or 0)
                 url = urlsplit(self.path)
                 request = Request(self.command, url.path, parse_qs(url.query),
-                                  dict(self.headers.items()), self.rfile.read(length))
+                                  self.headers, self.rfile.read(length))
                 outer.requests.append(request)
                 status, headers, value = (outer.answers.popleft() if outer.answers
                                           else outer.answer(request))
