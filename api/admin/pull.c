@@ -22,6 +22,7 @@ enum {
     BODY_BYTES_MAX = LIMIT_REST_BODY_BYTES, /* what calltrace takes */
     ANSWER_BYTES_MAX = 1 << 20,
     ARENA_BYTES_MAX = 128 << 20,
+    ADDRESSES_BYTES_MAX = 4 * FETCH_URL_BYTES_MAX,
     KEY_BYTES_MAX = 1024,
     CONNECT_MS = 10000,
     TOTAL_MS = 120000,
@@ -165,7 +166,9 @@ static const char *answer_sentence(struct pull *pull, const struct fetch_answer 
                                     answer->status, message);
     json_decref(json);
     for (char *at = text; at != NULL && *at != '\0'; at++) {
-        *at = (unsigned char)*at < ' ' || *at == 0x7F ? '?' : *at;
+        if ((unsigned char)*at < ' ' || *at == 0x7F) {
+            *at = '?';
+        }
     }
     return text == NULL ? "calltrace refused it" : text;
 }
@@ -483,7 +486,7 @@ int pull_run(int argc, const char *const *words)
     struct pull pull = {0};
     struct arena addresses;
     json_set_alloc_funcs(mem_alloc, mem_free);
-    arena_init(&addresses, 4 * FETCH_URL_BYTES_MAX);
+    arena_init(&addresses, ADDRESSES_BYTES_MAX);
     arena_init(&pull.arena, ARENA_BYTES_MAX);
     buf_init(&pull.body, BODY_BYTES_MAX);
     int code = ADMIN_EXIT_USAGE;
