@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 from support import paths
-from support.fake_vapi import VAPI_KEY, FakeCalltrace, Vapi, call_of
+from support.fake_vapi import VAPI_KEY, FakeCalltrace, Proxy, Vapi, call_of
 
 NOW = datetime.datetime(2026, 1, 31, 8, 0, tzinfo=datetime.timezone.utc)
 SINCE = "2026-01-01T00:00:00Z"
@@ -326,6 +326,16 @@ def test_the_environment_s_proxy_is_not_used(pull):
     pull.vapi.add(call_of(at(0)))
     counts, _ = pull.counts(env={"https_proxy": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"})
     assert counts["sent"] == 1
+
+
+def test_a_proxy_that_was_asked_for_is_used_on_the_way_to_vapi_alone(pull):
+    call = pull.vapi.add(call_of(at(0)), [{"time": 1}])
+    proxy = Proxy()
+    counts, _ = pull.counts("--proxy", proxy.url)
+    proxy.close()
+    assert counts["sent"] == 1 and "callLog" in pull.calltrace.bodies[call["id"]]
+    assert set(proxy.targets) == {f"localhost:{pull.vapi.port}",
+                                  f"127.0.0.1:{pull.vapi.store.port}"}
 
 
 def test_a_calltrace_that_is_elsewhere_ends_it(pull):
