@@ -4,7 +4,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler \
         libmicrohttpd-dev libgnutls28-dev libpq-dev libhiredis-dev libnng-dev libprotobuf-c-dev \
         libjansson-dev libjwt-gnutls-dev libdeflate-dev libzstd-dev libxxhash-dev uthash-dev uuid-dev libinih-dev \
-        libunistring-dev
+        libunistring-dev libcurl4-gnutls-dev
 WORKDIR /src
 COPY . .
 RUN cmake --preset release && \
@@ -13,7 +13,8 @@ RUN cmake --preset release && \
 FROM debian:12
 RUN apt-get update && apt-get install -y --no-install-recommends \
         libmicrohttpd12 libgnutls30 libpq5 libhiredis0.14 libnng1 libprotobuf-c1 libjansson4 libjwt-gnutls0 \
-        libdeflate0 libzstd1 libxxhash0 libuuid1 libinih1 libunistring2 openssl && \
+        libdeflate0 libzstd1 libxxhash0 libuuid1 libinih1 libunistring2 libcurl3-gnutls \
+        ca-certificates openssl && \
     rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin calltrace && \
     install -d -o calltrace -g calltrace /run/calltrace /etc/calltrace

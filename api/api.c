@@ -22,6 +22,8 @@ enum {
     CONNECT_S = 2,
     PROCESSORS_MIN = 2,
     MESSAGE_BYTES_MAX = 1 << 20,
+    /* Each may take as long as its sender waits for the answer. */
+    FETCHES_WAITING_MAX = 16,
 };
 
 static unsigned processors(void)
@@ -243,7 +245,13 @@ static err_t pools_start(struct api *api)
     const struct pool_options auth = {(unsigned)conf->auth_threads, queue_max, &api->auth_db};
     TRY(pool_start(&work, &api->pools[ROUTE_POOL_WORK]));
     TRY(pool_start(&read, &api->pools[ROUTE_POOL_READ]));
-    return pool_start(&auth, &api->auth);
+    TRY(pool_start(&auth, &api->auth));
+    if (!conf->vapi_fetch_logs) {
+        return OK;
+    }
+    const struct pool_options fetch = {(unsigned)conf->vapi_fetch_threads, FETCHES_WAITING_MAX,
+                                       NULL};
+    return pool_start(&fetch, &api->fetchers);
 }
 
 static err_t housekeeper_start(struct api *api, struct detail *detail)
@@ -330,6 +338,7 @@ void api_drain(struct api *api, int64_t ms_max, bool (*is_hurried)(void))
 void api_stop(struct api *api)
 {
     http_admin_stop(api->admin);
+    atomic_store(&api->is_ending, true);
     (void)pthread_mutex_lock(&api->lock);
     api->is_stopping = true;
     (void)pthread_cond_signal(&api->wake);
@@ -339,6 +348,7 @@ void api_stop(struct api *api)
     }
     pool_close(api->auth);
     pool_close(api->pools[ROUTE_POOL_READ]);
+    pool_close(api->fetchers); /* after READ, which hands over to it */
     pool_close(api->pools[ROUTE_POOL_WORK]);
     bus_client_close(api->bus);
     for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
@@ -346,6 +356,7 @@ void api_stop(struct api *api)
     }
     pool_free(api->auth);
     pool_free(api->pools[ROUTE_POOL_READ]);
+    pool_free(api->fetchers);
     pool_free(api->pools[ROUTE_POOL_WORK]);
     key_cache_free(api->keys);
     pages_free(api->pages);

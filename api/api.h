@@ -50,7 +50,9 @@ struct api {
     _Atomic size_t
         signed_inflight_bytes; /* of all requests that carry a signature instead of one */
     struct livekit_keys *livekit_keys;
+    struct pool *fetchers;         /* wait for strangers' servers; NULL: nothing is fetched */
     struct secret_key secrets_key; /* seals the secrets of others; may not be there */
+    _Atomic bool is_ending;        /* nothing new is begun that may take seconds */
     _Atomic bool is_db_up;
     _Atomic bool is_schema_known; /* the database is as new as this program */
     struct door doors[API_LISTENER_COUNT];

@@ -12,11 +12,13 @@ static const struct conf_row rows[] = {
 #define TEXT(name, initial, doc)                   ROW(name, TEXT, initial, 0, 0, "", doc)
 #define SECRET(name, initial, doc)                 ROW(name, SECRET, initial, 0, 0, "", doc)
 #define NUMBER(name, initial, min, max, unit, doc) ROW(name, NUMBER, #initial, min, max, unit, doc)
+#define FLAG(name, initial, doc)                   ROW(name, FLAG, #initial, 0, 0, "", doc)
 #include "api/conf.def"
 #undef ROW
 #undef TEXT
 #undef SECRET
 #undef NUMBER
+#undef FLAG
 };
 
 enum { ROWS_COUNT = sizeof rows / sizeof rows[0] };

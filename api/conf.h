@@ -8,10 +8,12 @@ struct api_conf {
 #define TEXT(name, initial, doc)                   char name[CONF_TEXT_BYTES];
 #define SECRET(name, initial, doc)                 char name[CONF_TEXT_BYTES];
 #define NUMBER(name, initial, min, max, unit, doc) uint64_t name;
+#define FLAG(name, initial, doc)                   bool name;
 #include "api/conf.def"
 #undef TEXT
 #undef SECRET
 #undef NUMBER
+#undef FLAG
 };
 
 /* Reads and checks all rows; `argv` as conf_load. Errors: BAD_CONFIG, detail names the row. */

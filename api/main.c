@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/admin/pull.h"
 #include "api/conf.h"
 #include "api/serve.h"
 
@@ -34,6 +35,28 @@ static const char help_text[] =
     "      sealed with the key file that serve has, or stays in a file that serve can read.\n"
     "  livekit list --project NAME\n"
     "  livekit remove --project NAME --api-key KEY\n"
+    "  vapi secret add --project NAME --name LABEL [--secret-file PATH] [--secrets_key_file FILE]\n"
+    "      Takes server messages that VAPI signs (HMAC) with this secret, read or kept as above, "
+    "and\n"
+    "      prints the path for its server URL. How it signs, when not as VAPI does by itself:\n"
+    "      --algorithm --signature-header --timestamp-header --message-id-header "
+    "--signature-prefix\n"
+    "      --payload-format --encoding --url --include-timestamp=on|off --secret-base64=on|off\n"
+    "  vapi secret list --project NAME\n"
+    "  vapi secret remove --project NAME ID\n"
+    "  vapi select --project NAME ASSISTANT...\n"
+    "      Takes server messages about calls of these assistants alone; none selected: of every "
+    "one.\n"
+    "  vapi unselect --project NAME ASSISTANT...\n"
+    "  vapi selected --project NAME\n"
+    "  vapi pull --since TIME [--until TIME] --url CALLTRACE-URL\n"
+    "            [--vapi-key-file FILE] [--key-file FILE]\n"
+    "      Fetches the calls of VAPI, and their logs, that this calltrace does not have yet. The\n"
+    "      keys, VAPI's and then calltrace's, are lines of standard input, unless a file holds\n"
+    "      them. TIME is like 2026-01-31T08:00:00Z or 36h (so long ago). It needs no Postgres.\n"
+    "      Also: --ca-file FILE (who signed calltrace's certificate), --vapi-url URL,\n"
+    "      --vapi-ca-file FILE, --proxy URL (to VAPI), --no-logs, --allow-loopback (VAPI's\n"
+    "      address may be on this machine).\n"
     "  version\n"
     "  help\n"
     "\n"
@@ -67,6 +90,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0) {
         return fputs(help_text, stdout) < 0 ? ADMIN_EXIT_FAILED : ADMIN_EXIT_FINE;
+    }
+    if (strcmp(command, "vapi") == 0 && argc > 2 && strcmp(words[2], "pull") == 0) {
+        return pull_run(argc - 3, words + 3);
     }
     int code = ADMIN_EXIT_FINE;
     if (!admin_run(argc - 1, words + 1, &code)) {

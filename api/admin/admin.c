@@ -6,6 +6,7 @@
 
 #include "api/admin/livekit.h"
 #include "api/admin/task.h"
+#include "api/admin/vapi.h"
 #include "api/http/key_text.h"
 #include "schema/migrate.h"
 
@@ -141,6 +142,15 @@ static const struct command {
      admin_livekit_add},
     {"livekit", "list", ADMIN_TAKES_PROJECT, true, admin_livekit_list},
     {"livekit", "remove", ADMIN_TAKES_PROJECT | ADMIN_TAKES_API_KEY, true, admin_livekit_remove},
+    {"vapi", "secret add",
+     ADMIN_TAKES_PROJECT | ADMIN_TAKES_NAME | ADMIN_TAKES_SECRET | ADMIN_TAKES_SIGNING, true,
+     admin_vapi_secret_add},
+    {"vapi", "secret list", ADMIN_TAKES_PROJECT, true, admin_vapi_secret_list},
+    {"vapi", "secret remove", ADMIN_TAKES_PROJECT | ADMIN_TAKES_WORD, true,
+     admin_vapi_secret_remove},
+    {"vapi", "select", ADMIN_TAKES_PROJECT | ADMIN_TAKES_WORDS, true, admin_vapi_select},
+    {"vapi", "unselect", ADMIN_TAKES_PROJECT | ADMIN_TAKES_WORDS, true, admin_vapi_unselect},
+    {"vapi", "selected", ADMIN_TAKES_PROJECT, true, admin_vapi_selected},
 };
 
 /* --- running one --------------------------------------------------------------------------------------- */
@@ -195,6 +205,22 @@ static int command_run(const struct command *command, int argc, const char *cons
     return err_is(err, ERR_BAD_VALUE) ? ADMIN_EXIT_USAGE : ADMIN_EXIT_FAILED;
 }
 
+/* How many words a command's name takes when the words begin with it; 0: they do not. A verb may be two words. */
+static int name_words(const struct command *command, int argc, const char *const *words)
+{
+    int used = 1;
+    const char *at = command->verb;
+    while (at != NULL && *at != '\0') {
+        size_t len = strcspn(at, " ");
+        if (used >= argc || strlen(words[used]) != len || memcmp(words[used], at, len) != 0) {
+            return 0;
+        }
+        used++;
+        at += len + strspn(at + len, " ");
+    }
+    return used;
+}
+
 bool admin_run(int argc, const char *const *words, int *ret_code)
 {
     bool is_noun = false;
@@ -203,8 +229,8 @@ bool admin_run(int argc, const char *const *words, int *ret_code)
             continue;
         }
         is_noun = true;
-        int used = commands[i].verb == NULL ? 1 : 2;
-        if (used == 1 || (argc > 1 && strcmp(words[1], commands[i].verb) == 0)) {
+        int used = name_words(&commands[i], argc, words);
+        if (used > 0) {
             *ret_code = command_run(&commands[i], argc - used, words + used);
             return true;
         }

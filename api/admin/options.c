@@ -56,13 +56,23 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
         {"api-key", ADMIN_TAKES_API_KEY, &options.api_key, false},
         {"secret-file", ADMIN_TAKES_SECRET, &options.secret_file, true},
         {"secrets_key_file", ADMIN_TAKES_SECRET, &options.secrets_key_file, true},
+#define TEXT(field, name, option, initial, doc) \
+    {option, ADMIN_TAKES_SIGNING, &options.signing.field, true},
+#define FLAG(field, name, option, initial, doc) \
+    {option, ADMIN_TAKES_SIGNING, &options.signing.field, true},
+#include "api/integrations/vapi/signing.def"
+#undef TEXT
+#undef FLAG
     };
     enum { SLOTS = sizeof slots / sizeof slots[0] };
+    size_t words_max = (takes & ADMIN_TAKES_WORDS) != 0  ? ADMIN_WORDS_MAX
+                       : (takes & ADMIN_TAKES_WORD) != 0 ? 1
+                                                         : 0;
     for (int i = 0; i < argc; i++) {
         if (strncmp(words[i], "--", 2) == 0) {
             TRY(option_read(argc, words, &i, slots, SLOTS, takes, detail));
-        } else if ((takes & ADMIN_TAKES_WORD) != 0 && options.word == NULL) {
-            options.word = words[i];
+        } else if (options.words_count < words_max) {
+            options.words[options.words_count++] = words[i];
         } else {
             detail_set(detail, "'%s' is one word too many", words[i]);
             return FAIL(BAD_VALUE);
@@ -74,7 +84,8 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
             return FAIL(BAD_VALUE);
         }
     }
-    if ((takes & ADMIN_TAKES_WORD) != 0 && options.word == NULL) {
+    options.word = options.words_count > 0 ? options.words[0] : NULL;
+    if (words_max > 0 && options.word == NULL) {
         detail_set(detail, "its name or id is missing");
         return FAIL(BAD_VALUE);
     }

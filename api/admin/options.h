@@ -1,10 +1,12 @@
-/* options: the words behind an administration command: --option VALUE or --option=VALUE, and at most one
- * plain word. Pure. */
+/* options: the words behind an administration command: --option VALUE or --option=VALUE, and one plain word or
+ * several. Pure. */
 #ifndef CALLTRACE_API_ADMIN_OPTIONS_H
 #define CALLTRACE_API_ADMIN_OPTIONS_H
 
 #include "proto/base/bytes.h"
 #include "proto/base/err.h"
+
+enum { ADMIN_WORDS_MAX = 100 };
 
 struct admin_options {
     const char *postgres; /* each NULL when absent */
@@ -14,7 +16,16 @@ struct admin_options {
     const char *api_key;
     const char *secret_file;
     const char *secrets_key_file;
-    const char *word;
+    const char *word; /* the first of them */
+    const char *words[ADMIN_WORDS_MAX];
+    size_t words_count;
+    struct {
+#define TEXT(field, name, option, initial, doc) const char *field;
+#define FLAG(field, name, option, initial, doc) const char *field;
+#include "api/integrations/vapi/signing.def"
+#undef TEXT
+#undef FLAG
+    } signing;
 };
 
 /* Which of them a command takes. */
@@ -26,9 +37,12 @@ enum {
     ADMIN_TAKES_API_KEY = 16,
     ADMIN_TAKES_SECRET =
         32, /* --secret-file and --secrets_key_file, neither of which has to be there */
+    ADMIN_TAKES_WORDS = 64, /* at least one */
+    ADMIN_TAKES_SIGNING =
+        128, /* those of api/integrations/vapi/signing.def; none has to be there */
 };
 
-/* Every option that the command takes must be there (but those of a secret), none else may. Errors: BAD_VALUE; detail names it. */
+/* Every option that the command takes must be there (but those of a secret and of signing), none else may. Errors: BAD_VALUE; detail names it. */
 FALLIBLE admin_options_read(int argc, const char *const *words, unsigned takes,
                             struct detail *detail, struct admin_options *ret_options);
 

@@ -188,9 +188,13 @@ static bool credential_read(struct exchange *exchange)
     struct http_request *request = exchange->request;
     struct credential *credential = &exchange->credential;
     struct bytes text;
-    if (key_text_of_headers(http_header(request, "authorization"),
-                            http_header(request, "x-roark-api-key"),
-                            http_header(request, "x-api-key"), &text)) {
+    const struct key_headers headers = {
+        .authorization = http_header(request, "authorization"),
+        .roark_key = http_header(request, "x-roark-api-key"),
+        .api_key = http_header(request, "x-api-key"),
+        .vapi_secret = http_header(request, "x-vapi-secret"),
+    };
+    if (key_text_of_headers(&headers, &text)) {
         if (!key_text_is_plausible(text) || !err_is_ok(key_text_hash(text, &credential->hash))) {
             refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
                    "the API key is not valid");

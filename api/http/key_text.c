@@ -78,16 +78,18 @@ static bool bearer_read(const char *authorization, struct bytes *ret_text)
     return true;
 }
 
-bool key_text_of_headers(const char *authorization, const char *roark_key, const char *api_key,
-                         struct bytes *ret_text)
+bool key_text_of_headers(const struct key_headers *headers, struct bytes *ret_text)
 {
     struct bytes text = {0};
-    if (authorization != NULL && bearer_read(authorization, &text)) {
+    const char *vapi_secret = headers->vapi_secret;
+    if (headers->authorization != NULL && bearer_read(headers->authorization, &text)) {
         *ret_text = text;
-    } else if (roark_key != NULL) {
-        *ret_text = bytes_of_text(roark_key);
-    } else if (api_key != NULL) {
-        *ret_text = bytes_of_text(api_key);
+    } else if (headers->roark_key != NULL) {
+        *ret_text = bytes_of_text(headers->roark_key);
+    } else if (headers->api_key != NULL) {
+        *ret_text = bytes_of_text(headers->api_key);
+    } else if (vapi_secret != NULL) { /* VAPI puts its word before it when it is told to */
+        *ret_text = bearer_read(vapi_secret, &text) ? text : bytes_of_text(vapi_secret);
     } else {
         return false;
     }

@@ -19,9 +19,15 @@ FALLIBLE key_text_hash(struct bytes text, struct key_hash *ret_hash);
 /* A key's name: 1 to 255 characters of UTF-8 without control characters. */
 bool key_name_is_good(struct bytes name);
 
-/* The key in a request's headers: Authorization: Bearer, else x-roark-api-key, else x-api-key (each NULL when
- * absent). False when there is none or its form is wrong. */
-bool key_text_of_headers(const char *authorization, const char *roark_key, const char *api_key,
-                         struct bytes *ret_text);
+/* The headers that may hold a key; each NULL when absent. */
+struct key_headers {
+    const char *authorization; /* Authorization: Bearer KEY */
+    const char *roark_key;     /* x-roark-api-key */
+    const char *api_key;       /* x-api-key */
+    const char *vapi_secret;   /* X-Vapi-Secret, with or without Bearer */
+};
+
+/* The key in a request's headers, in their order. False when there is none or its form is wrong. */
+bool key_text_of_headers(const struct key_headers *headers, struct bytes *ret_text);
 
 #endif

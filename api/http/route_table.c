@@ -5,6 +5,7 @@
 #include "api/ingest/ingest.h"
 #include "api/integrations/livekit/livekit.h"
 #include "api/integrations/observer/observer.h"
+#include "api/integrations/vapi/vapi.h"
 #include "api/rest/rest.h"
 #include "proto/base/limits.h"
 

@@ -1,116 +1,17 @@
 #include "api/ingest/ingest.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 #include "api/api.h"
-#include "api/ingest/decode.h"
+#include "api/ingest/export.h"
 #include "api/metric.h"
-#include "proto/base/limits.h"
-#include "proto/base/mem.h"
 #include "proto/bus/bus.h"
-#include "proto/bus/message.h"
-#include "proto/otlp/json.h"
 #include "proto/otlp/jsontext.h"
-#include "proto/otlp/scan.h"
-#include "proto/otlp/segment.h"
 #include "proto/otlp/wire.h"
 
 #include "proto/base/banned.h"
 
-enum { KEPT_BYTES = 4 << 20, ANSWER_BYTES_MAX = 16 << 10 };
-
-/* --- a worker thread's reusable memory ------------------------------------------------------------------- */
-
-struct worker {
-    struct ingest_decoder *decoder;
-    struct segment_builder *builder;
-    struct arena arena;
-    struct buf inflated;
-    struct buf converted;
-    struct buf packed;
-};
-
-static pthread_once_t worker_once = PTHREAD_ONCE_INIT;
-static pthread_key_t worker_key; /* each worker thread's own; no thread sees another's */
-static int worker_key_error;
-
-static void worker_free(void *pointer)
-{
-    struct worker *worker = pointer;
-    if (worker == NULL) {
-        return;
-    }
-    ingest_decoder_free(worker->decoder);
-    segment_builder_free(worker->builder);
-    arena_fini(&worker->arena);
-    buf_fini(&worker->inflated);
-    buf_fini(&worker->converted);
-    buf_fini(&worker->packed);
-    mem_free(worker);
-}
-
-static void worker_key_make(void)
-{
-    worker_key_error = pthread_key_create(&worker_key, worker_free);
-}
-
-static struct worker *worker_new(size_t body_bytes_max)
-{
-    struct worker *worker = mem_zero(1, sizeof *worker);
-    if (worker == NULL) {
-        return NULL;
-    }
-    arena_init(&worker->arena, LIMIT_SCAN_BYTES);
-    buf_init(&worker->inflated, body_bytes_max);
-    buf_init(&worker->converted, body_bytes_max);
-    buf_init(&worker->packed, LIMIT_BUS_BYTES);
-    worker->decoder = ingest_decoder_new();
-    worker->builder = segment_builder_new();
-    if (worker->decoder == NULL || worker->builder == NULL) {
-        worker_free(worker);
-        return NULL;
-    }
-    return worker;
-}
-
-/* This thread's worker; NULL when out of memory. The limit never changes while the daemon runs. */
-static struct worker *worker_get(size_t body_bytes_max)
-{
-    if (pthread_once(&worker_once, worker_key_make) != 0 || worker_key_error != 0) {
-        return NULL;
-    }
-    struct worker *worker = pthread_getspecific(worker_key);
-    if (worker == NULL) {
-        worker = worker_new(body_bytes_max);
-        if (worker != NULL && pthread_setspecific(worker_key, worker) != 0) {
-            worker_free(worker);
-            return NULL;
-        }
-    }
-    return worker;
-}
-
-static void buf_trim(struct buf *buf)
-{
-    if (buf_bytes(buf).len > KEPT_BYTES || !err_is_ok(buf_err(buf))) {
-        buf_fini(buf);
-    }
-    buf_reset(buf);
-}
-
-/* Between requests: keeps what the next one needs, gives the rest back. */
-static void worker_trim(struct worker *worker)
-{
-    if (arena_bytes_used(&worker->arena) > KEPT_BYTES) {
-        arena_fini(&worker->arena);
-    }
-    arena_reset(&worker->arena);
-    segment_builder_trim(worker->builder);
-    buf_trim(&worker->inflated);
-    buf_trim(&worker->converted);
-    buf_trim(&worker->packed);
-}
+enum { ANSWER_BYTES_MAX = 16 << 10 };
 
 /* --- answers ------------------------------------------------------------------------------------------------ */
 
@@ -249,105 +150,45 @@ static void on_reply(void *context, err_t err, struct bytes wire)
 
 /* --- one export ---------------------------------------------------------------------------------------------- */
 
-/* The request's body as protobuf octets: inflated and, from JSON, converted. */
-static FALLIBLE body_read(struct worker *worker, struct pending *pending, struct detail *detail,
-                          struct bytes *ret_body)
+/* How the request came to be refused, as an error whose class is its answer. */
+static FALLIBLE request_build(struct export_worker *worker, struct pending *pending,
+                              struct detail *detail, struct export *ret_export)
 {
     struct http_request *request = exchange_http(pending->exchange);
     struct bytes body = {0};
-    TRY(ingest_inflate(worker->decoder, http_header(request, "Content-Encoding"),
-                       http_body(request), &worker->inflated, detail, &body));
-    if (pending->encoding == INGEST_ENCODING_JSON) {
-        struct json_rejected rejected = {0};
-        TRY(json_to_protobuf(body, &worker->converted, detail, &rejected));
-        body = buf_bytes(&worker->converted);
-        if (rejected.spans_count > 0) {
-            pending->rejected_count = rejected.spans_count;
-            detail_set(&pending->rejected,
-                       "%u spans rejected for values of a wrong type, the first: %s",
-                       rejected.spans_count, rejected.first.text);
-        }
-    }
-    *ret_body = body;
+    TRY(export_inflate(worker, http_header(request, "Content-Encoding"), http_body(request), detail,
+                       &body));
+    TRY(export_build(worker, exchange_project(pending->exchange), pending->encoding, body, detail,
+                     ret_export));
+    metric_add(API_METRIC_EXPORT_BYTES, ret_export->body_bytes);
+    pending->spans_count = ret_export->spans_count;
+    pending->rejected_count = ret_export->rejected_count;
+    pending->rejected = ret_export->rejected;
     return OK;
 }
 
-static void scan_rejected_add(struct pending *pending, const struct scan_result *result)
-{
-    struct detail text;
-    if (result->rejected_count > 0) {
-        struct detail before = pending->rejected;
-        scan_rejected_text(result, &text);
-        detail_set(&pending->rejected, "%s%s%s", before.text, before.text[0] == '\0' ? "" : "; ",
-                   text.text);
-        pending->rejected_count += result->rejected_count;
-    }
-}
-
-/* Body to packed bus message in worker->packed; nothing is packed when no span is left. */
-static FALLIBLE export_pack(struct worker *worker, struct pending *pending, struct detail *detail,
-                            bool *ret_has_spans)
-{
-    struct bytes body = {0};
-    struct scan_result result = {0};
-    struct scan_options options = {.project = exchange_project(pending->exchange)};
-    TRY(body_read(worker, pending, detail, &body));
-    TRY(scan_export(&options, body, &worker->arena, detail, &result));
-    scan_rejected_add(pending, &result);
-    metric_add(API_METRIC_EXPORT_BYTES, body.len);
-    pending->spans_count = result.spans_count;
-    *ret_has_spans = result.traces_count > 0;
-    if (result.traces_count == 0) {
-        return OK;
-    }
-    for (size_t i = 0; i < result.traces_count; i++) {
-        err_t err = segment_build(worker->builder, &result, i, &worker->arena);
-        if (err_is(err, ERR_TOO_LARGE)) {
-            detail_set(detail,
-                       "the export's traces repeat so large resources that they take more than "
-                       "%d bytes; send it in smaller parts",
-                       LIMIT_SEGMENTS_BYTES);
-        }
-        TRY(err);
-    }
-    struct bus_message message = {
-        .id = uuid_make(),
-        .what = BUS_WHAT_SPANS,
-        .spans = {.project = options.project,
-                  .traces = result.traces,
-                  .traces_count = result.traces_count,
-                  .received = clock_unix()},
-    };
-    return bus_message_pack(&message, &worker->arena, &worker->packed);
-}
-
-/* A full arena is the export's fault (413, final) only when its bound was near; else the heap is short, which
- * passes (503). No step takes half of the bound at once. */
-static err_t heap_or_bound(const struct worker *worker, err_t err)
-{
-    bool is_heap = err_is(err, ERR_NO_SPACE) &&
-                   arena_bytes_used(&worker->arena) < (size_t)LIMIT_SCAN_BYTES / 2;
-    return is_heap ? FAIL(MEMORY) : err;
-}
-
-static void export_run(struct worker *worker, struct pending *pending)
+static void export_run(struct export_worker *worker, struct pending *pending)
 {
     struct detail detail = {{0}};
-    bool has_spans = false;
-    err_t err = export_pack(worker, pending, &detail, &has_spans);
+    struct export export;
+    struct bytes wire = {0};
+    err_t err = request_build(worker, pending, &detail, &export);
+    if (err_is_ok(err) && export.message.spans.traces_count == 0) {
+        success_answer(pending);
+        return;
+    }
+    if (err_is_ok(err)) {
+        err = export_pack(worker, &export, &wire);
+    }
     if (!err_is_ok(err)) {
-        err_t cause = heap_or_bound(worker, err);
+        err_t cause = export_cause(worker, err);
         bool has_detail = cause.code == err.code;
         status_answer(pending->exchange, http_status_of(cause),
                       has_detail ? detail_or_text(&detail, err) : err_text(cause));
         return;
     }
-    if (!has_spans) {
-        success_answer(pending);
-        return;
-    }
     struct bus_client *bus = api_bus(exchange_api(pending->exchange));
-    err = bus_client_send(bus, buf_bytes(&worker->packed), on_reply, pending);
+    err = bus_client_send(bus, wire, on_reply, pending);
     if (!err_is_ok(err)) {
         status_answer(pending->exchange, http_status_of(err), err_text(err));
     }
@@ -363,7 +204,7 @@ void ingest_traces(struct exchange *exchange)
         return;
     }
     const struct api_conf *conf = api_conf(exchange_api(exchange));
-    struct worker *worker = worker_get((size_t)conf->body_bytes_max);
+    struct export_worker *worker = export_worker_get((size_t)conf->body_bytes_max);
     struct pending *pending = arena_zero(exchange_arena(exchange), 1, sizeof *pending);
     if (worker == NULL || pending == NULL) {
         status_answer(exchange, 503, err_text(FAIL(MEMORY)));
@@ -371,7 +212,7 @@ void ingest_traces(struct exchange *exchange)
     }
     *pending = (struct pending){.exchange = exchange, .encoding = encoding};
     export_run(worker, pending);
-    worker_trim(worker);
+    export_worker_trim(worker);
 }
 
 void ingest_other_signal(struct exchange *exchange)

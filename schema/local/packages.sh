@@ -24,6 +24,8 @@ libzstd-dev           library libzstd
 libxxhash-dev         library libxxhash
 uthash-dev            header uthash.h
 uuid-dev              library uuid
+libcurl4-gnutls-dev   library libcurl
+ca-certificates       file /etc/ssl/certs/ca-certificates.crt
 libinih-dev           library inih
 libunistring-dev      header unistr.h
 openssl               command openssl

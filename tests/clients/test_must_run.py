@@ -20,6 +20,7 @@ STEP_OF = {
     "roark-pipecat": "pipecat",
     "typescript-json": "typescript",
     "typescript-protobuf": "typescript",
+    "vapi": "vapi",
 }
 
 

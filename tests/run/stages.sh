@@ -30,11 +30,8 @@ python3-venv    module ensurepip
 procps          command ps
 iproute2        command ip
 '
-packages_bench='
-libcurl4-gnutls-dev library libcurl
-'
 
-test_packages_ensure() { # GROUP...: build, servers, unit, clang, lint, python, bench
+test_packages_ensure() { # GROUP...: build, servers, unit, clang, lint, python
     local group missing table=$packages_needed list
     for group in "$@"; do
         case $group in

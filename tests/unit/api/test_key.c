@@ -70,29 +70,27 @@ static void headers_are_read_in_their_order(void **state)
         const char *roark;
         const char *plain;
         const char *key; /* NULL: none */
+        const char *vapi;
     } cases[] = {
-        {NULL, NULL, NULL, NULL},
-        {"Bearer k", NULL, NULL, "k"},
-        {"bearer k", NULL, NULL, "k"},
-        {"BEARER   k", NULL, NULL, "k"},
-        {"Bearer k", "r", "p", "k"},
-        {NULL, "r", "p", "r"},
-        {NULL, NULL, "p", "p"},
-        {"Basic k", NULL, "p", "p"},
-        {"Bearer k x", NULL, NULL, "k x"},
-        {"Bearer", NULL, NULL, NULL},
-        {"Bearer ", NULL, NULL, NULL},
-        {"Bearerk", NULL, NULL, NULL},
-        {"Basic k", NULL, NULL, NULL},
-        {"k", NULL, NULL, NULL},
-        {"", NULL, NULL, NULL},
-        {NULL, "", NULL, NULL},
+        {NULL, NULL, NULL, NULL, NULL},        {NULL, NULL, NULL, "v", "v"},
+        {NULL, NULL, NULL, "v", "Bearer v"},   {NULL, NULL, "p", "p", "v"},
+        {"Bearer k", NULL, NULL, "k", "v"},    {"Basic k", NULL, NULL, "v", "v"},
+        {NULL, NULL, NULL, NULL, ""},          {NULL, NULL, NULL, NULL, "Bearer "},
+        {"Bearer k", NULL, NULL, "k", NULL},   {"bearer k", NULL, NULL, "k", NULL},
+        {"BEARER   k", NULL, NULL, "k", NULL}, {"Bearer k", "r", "p", "k", NULL},
+        {NULL, "r", "p", "r", NULL},           {NULL, NULL, "p", "p", NULL},
+        {"Basic k", NULL, "p", "p", NULL},     {"Bearer k x", NULL, NULL, "k x", NULL},
+        {"Bearer", NULL, NULL, NULL, NULL},    {"Bearer ", NULL, NULL, NULL, NULL},
+        {"Bearerk", NULL, NULL, NULL, NULL},   {"Basic k", NULL, NULL, NULL, NULL},
+        {"k", NULL, NULL, NULL, NULL},         {"", NULL, NULL, NULL, NULL},
+        {NULL, "", NULL, NULL, NULL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bytes text = {0};
-        bool has_key =
-            key_text_of_headers(cases[i].authorization, cases[i].roark, cases[i].plain, &text);
+        const struct key_headers headers = {cases[i].authorization, cases[i].roark, cases[i].plain,
+                                            cases[i].vapi};
+        bool has_key = key_text_of_headers(&headers, &text);
         assert_int_equal(has_key, cases[i].key != NULL);
         if (has_key) {
             assert_true(bytes_equal_text(text, cases[i].key));
