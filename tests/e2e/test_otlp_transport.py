@@ -231,8 +231,9 @@ class TestSizes:
     LIMIT = 200_000
 
     @pytest.fixture(scope="class")
-    def small(self, servers):
-        cluster = servers.cluster(api_rows={"body_bytes_max": self.LIMIT})
+    @classmethod
+    def small(cls, servers):
+        cluster = servers.cluster(api_rows={"body_bytes_max": cls.LIMIT})
         yield cluster, cluster.project("small")
         cluster.close()
 
