@@ -40,7 +40,11 @@ static void refuse_route(struct exchange *exchange)
         refuse_fill(request, 404, "not_found", sentence, NULL, &answer);
     } else {
         const char *allow = route_allow(http_arena(request), exchange->match.methods);
-        refuse_fill(request, 405, "method_not_allowed", "this path does not take this method",
+        const char *sentence = arena_printf(http_arena(request), "this path takes only %s",
+                                            allow == NULL ? "" : allow);
+        refuse_fill(request, 405, "method_not_allowed",
+                    allow == NULL || sentence == NULL ? "this path does not take this method"
+                                                      : sentence,
                     allow, &answer);
     }
     http_answer(request, &answer);

@@ -24,6 +24,7 @@ def test_t1_requests_are_posts(client, method):
                               {"Content-Type": PROTOBUF})
     assert response.status == 405
     assert "POST" in response.header("Allow")
+    assert b"only POST" in response.body, "the sentence names what the path takes"
 
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/otel/v1/traces"])
