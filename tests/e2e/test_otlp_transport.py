@@ -96,8 +96,8 @@ def test_t7_another_compression_is_refused_by_name(exporter, client, name):
     _, request = one()
     response = client.export(exporter.encode(request), exporter.content_type,
                              headers={"Content-Encoding": name})
-    assert response.status in (400, 415)
-    assert "gzip" in exporter.refused(response, response.status)
+    sentence = exporter.refused(response, 415)
+    assert name.split(",")[0] in sentence and "gzip" in sentence
 
 
 @pytest.mark.parametrize("damage", [
