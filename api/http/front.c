@@ -33,14 +33,20 @@ static void refuse_route(struct exchange *exchange)
     struct http_answer answer;
     struct http_request *request = exchange->request;
     metric_add(API_METRIC_REFUSED_ROUTE, 1);
-    if (exchange->match.methods == 0) {
-        const char *sentence = http_method(request) == HTTP_METHOD_POST
+    bool is_post = http_method(request) == HTTP_METHOD_POST;
+    /* An exporter that was given no path posts to "/", where a browser finds the pages: it is told the path. */
+    if (exchange->match.methods == 0 || (is_post && strcmp(http_path(request), "/") == 0)) {
+        const char *sentence = is_post
                                    ? "there is nothing at this path; traces are sent to /v1/traces"
                                    : "there is nothing at this path";
         refuse_fill(request, 404, "not_found", sentence, NULL, &answer);
     } else {
         const char *allow = route_allow(http_arena(request), exchange->match.methods);
-        refuse_fill(request, 405, "method_not_allowed", "this path does not take this method",
+        const char *sentence = arena_printf(http_arena(request), "this path takes only %s",
+                                            allow == NULL ? "" : allow);
+        refuse_fill(request, 405, "method_not_allowed",
+                    allow == NULL || sentence == NULL ? "this path does not take this method"
+                                                      : sentence,
                     allow, &answer);
     }
     http_answer(request, &answer);

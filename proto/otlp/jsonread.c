@@ -1,5 +1,7 @@
 #include "proto/otlp/jsonread.h"
 
+#include <stdio.h>
+
 #include "proto/base/check.h"
 
 #include "proto/base/banned.h"
@@ -13,6 +15,8 @@ enum expect {
     EXPECT_COMMA_OR_END, /* after a value inside something */
     EXPECT_END_OF_TEXT,  /* after the only value */
 };
+
+static const char too_deep[] = "nested deeper than the limit of"; /* the limit follows */
 
 void jsonread_init(struct jsonread *json, struct bytes input, unsigned depth_max)
 {
@@ -49,7 +53,7 @@ static bool is_in_object(const struct jsonread *json)
 static FALLIBLE level_open(struct jsonread *json, bool is_object)
 {
     if (json->depth == json->depth_max) {
-        json->problem = "nested deeper than allowed";
+        json->problem = too_deep;
         return FAIL(TOO_DEEP);
     }
     unsigned level = json->depth++;
@@ -388,8 +392,12 @@ void jsonread_where(const struct jsonread *json, struct detail *detail)
             column = 1;
         }
     }
-    detail_set(detail, "%s at line %zu, column %zu (octet %zu)%s",
-               json->problem == NULL ? "the JSON is not valid" : json->problem, line, column,
+    char limit[16] = "";
+    if (json->problem == too_deep) {
+        (void)snprintf(limit, sizeof limit, " %u", json->depth_max); /* at most ten digits */
+    }
+    detail_set(detail, "%s%s at line %zu, column %zu (octet %zu)%s",
+               json->problem == NULL ? "the JSON is not valid" : json->problem, limit, line, column,
                offset, offset == json->input.len ? ", where the text ends" : "");
 }
 

@@ -309,6 +309,8 @@ command_admin() {
         die "calltrace is not running: start it with ./calltrace up first"
     fi
     api=$(cat "$state/api-program")
+    # An outside Postgres need not be named again.
+    CALLTRACE_POSTGRES=$(sed -n 's/^postgres = //p' "$state/etc/api.conf")
     admin "$@"
 }
 

@@ -43,6 +43,9 @@ COMPRESSION = ("none", "gzip")
 ORDER = ("trace-first", "call-first")
 PLACE = ("resource", "root")
 
+# Every program sets one tag on its resource.
+TAG = {"key": "roark.project.tag.environment", "value": {"stringValue": "staging"}}
+
 # More spans than one default batch holds, so that one trace arrives in several exports.
 LONG_CALL_TURNS = 200
 SPANS_PER_TURN = 4
@@ -75,7 +78,14 @@ def check_linked(server, call_id, external_id, sent):
     assert linked["traceId"] == trace_id
     assert linked["matches"] == [{"kind": "external", "value": external_id}]
 
-    stored = spans_of(server.get(f"/v1/traces/{trace_id}"))
+    document = server.get(f"/v1/traces/{trace_id}")
+    for one in document["resourceSpans"]:
+        assert TAG in one["resource"]["attributes"]
+    indexed = server.cluster.sql(
+        "select key, value from trace_tag where project_id = %s and trace_id = %s",
+        (server.project.id, bytes.fromhex(trace_id)))
+    assert indexed == [(b"environment", b"staging")]
+    stored = spans_of(document)
     assert sorted((span["spanId"], span["name"]) for span in stored) == sorted(
         (span["spanId"], span["name"]) for span in sent
     )

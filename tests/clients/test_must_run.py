@@ -6,6 +6,7 @@ from support.clients import must_run, refusal_of
 
 # client -> the step of setup that brings it
 STEP_OF = {
+    "collector": "collector",
     "go": "go",
     "livekit-node": "livekit-node",
     "livekit-node-old": "livekit-node-old",

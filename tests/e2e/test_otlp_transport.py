@@ -24,6 +24,7 @@ def test_t1_requests_are_posts(client, method):
                               {"Content-Type": PROTOBUF})
     assert response.status == 405
     assert "POST" in response.header("Allow")
+    assert b"only POST" in response.body, "the sentence names what the path takes"
 
 
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/otel/v1/traces"])
@@ -95,8 +96,8 @@ def test_t7_another_compression_is_refused_by_name(exporter, client, name):
     _, request = one()
     response = client.export(exporter.encode(request), exporter.content_type,
                              headers={"Content-Encoding": name})
-    assert response.status in (400, 415)
-    assert "gzip" in exporter.refused(response, response.status)
+    sentence = exporter.refused(response, 415)
+    assert name.split(",")[0] in sentence and "gzip" in sentence
 
 
 @pytest.mark.parametrize("damage", [
@@ -231,8 +232,9 @@ class TestSizes:
     LIMIT = 200_000
 
     @pytest.fixture(scope="class")
-    def small(self, servers):
-        cluster = servers.cluster(api_rows={"body_bytes_max": self.LIMIT})
+    @classmethod
+    def small(cls, servers):
+        cluster = servers.cluster(api_rows={"body_bytes_max": cls.LIMIT})
         yield cluster, cluster.project("small")
         cluster.close()
 

@@ -291,7 +291,8 @@ class TestOverload:
     """Bytes in flight are bounded: 503 after the body was taken, and the connection lives."""
 
     @pytest.fixture(scope="class")
-    def small(self, servers):
+    @classmethod
+    def small(cls, servers):
         cluster = servers.cluster(api_rows={"inflight_bytes_max": 4_000_000})
         yield cluster, cluster.project("small")
         cluster.close()

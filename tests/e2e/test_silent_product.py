@@ -107,7 +107,12 @@ def test_skip_is_true_or_the_text_true(client, skip, is_skipped):
     assert linked(client, call) == (set() if is_skipped else {trace})
 
 
-def test_tags_of_any_characters_are_kept_and_long_ones_stay_in_the_span(client):
+def indexed(cluster, trace):
+    rows = cluster.sql("select key, value from trace_tag where trace_id = %s", (trace,))
+    return {(bytes(key).decode(), bytes(text).decode()) for key, text in rows}
+
+
+def test_tags_of_any_characters_are_kept_and_long_ones_stay_in_the_span(client, cluster):
     tags = {f"roark.project.tag.{key}": text for key, text in
             [("env", "prod"), ("a b", "\u00fc\u4e2d"), ("k" * 128, "v" * 255), ("k" * 129, "v"),
              ("long", "v" * 256)]}
@@ -116,6 +121,23 @@ def test_tags_of_any_characters_are_kept_and_long_ones_stay_in_the_span(client):
     kept = {attribute.key for group in otlp.TracesData.FromString(body).resource_spans
             for attribute in group.resource.attributes}
     assert set(tags) <= kept
+    assert indexed(cluster, trace) == {("env", "prod"), ("a b", "\u00fc\u4e2d"), ("k" * 128, "v" * 255)}
+
+
+def test_tags_of_resources_and_spans_and_of_several_exports_are_one_set(client, cluster):
+    trace = send(client, {"roark.project.tag.b": "span"}, {"roark.project.tag.a": "resource"})
+    send(client, {"roark.project.tag.b": "later"}, {"roark.project.tag.a": "resource"}, trace)
+    assert indexed(cluster, trace) == {("a", "resource"), ("b", "span"), ("b", "later")}
+
+
+def test_at_most_32_tags_of_a_trace_are_indexed(client, cluster):
+    tags = {f"roark.project.tag.k{n:02}": str(n) for n in range(40)}
+    trace = send(client, resource=tags)
+    assert len(indexed(cluster, trace)) == 32
+    send(client, resource={"roark.project.tag.more": "x"}, trace=trace)
+    body = client.get(f"/v1/traces/{trace.hex()}").body.decode()
+    assert all(name in body for name in (*tags, "roark.project.tag.more"))
+    assert len(indexed(cluster, trace)) == 32, "several exports share the 32"
 
 
 @pytest.mark.parametrize("name", ["room_id", "lk.room_sid", "gen_ai.conversation.id"])

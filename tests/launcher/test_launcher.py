@@ -289,6 +289,29 @@ def test_a_long_path_and_one_with_odd_characters(place):
     assert not (checkout.var / "run").exists()
 
 
+def me(checkout, key: str) -> str:
+    """The status of a request with this key."""
+    return checkout.shell('curl -s -o /dev/null -w "%{http_code}" --cacert "$CALLTRACE_CA" '
+                          f'-H "Authorization: Bearer {key}" "$CALLTRACE_URL/v1/me"')
+
+
+def test_admin_speaks_to_the_running_calltrace(place):
+    checkout = place()
+    checkout.up()
+    checkout.run("admin", "project", "create", "mine")
+    key = checkout.run("admin", "key", "create", "--project", "mine", "--name", "a laptop",
+                       "--scopes", "read").strip()
+    assert me(checkout, key) == "200"
+    listing = checkout.run("admin", "key", "list", "--project", "mine")
+    (line,) = [line for line in listing.splitlines() if "a laptop" in line]
+    checkout.run("admin", "key", "revoke", line.split()[0])
+    end = time.monotonic() + 6
+    while me(checkout, key) != "401":
+        assert time.monotonic() < end, "the revoked key still works"
+        time.sleep(0.2)
+    assert "verbs" in checkout.run("admin", "key", expect=2)
+
+
 def test_servers_of_ones_own(place):
     first, second = place("first"), place("second")
     first.up()
@@ -299,6 +322,9 @@ def test_servers_of_ones_own(place):
     assert not (second.var / "pg").exists()
     assert "are linked" in second.run("demo")
     assert second.run("status").count("an outside server") == 2
+    second.run("admin", "project", "create", "elsewhere")
+    assert "elsewhere" in second.run("admin", "project", "list")
+    assert "elsewhere" not in first.run("admin", "project", "list")
     second.run("down")
     assert "ready" in first.run("status")
 
@@ -310,7 +336,7 @@ def test_bad_usage(place):
                             (["nothing"], "nothing"), (["logs", "nginx"], "nginx"),
                             (["down", "now"], "now")]:
         assert part in checkout.sentence(checkout.run(*arguments, expect=2))
-    for command in ("up", "down", "status", "logs", "demo", "test", "bench"):
+    for command in ("up", "down", "status", "logs", "demo", "admin", "test", "bench"):
         assert f"usage: ./calltrace {command}" in checkout.run(command, "--help")
     assert "var/env" in checkout.sentence(checkout.run("demo", expect=1))
     assert not checkout.var.exists()

@@ -142,7 +142,8 @@ stage_text() { # NAME: one line
 stage_packages() { # NAME: groups of packages
     case $1 in
         lint) echo lint ;;
-        gcc | asan | tsan | fuzz | unit) echo build unit ;;
+        gcc | fuzz) echo build unit ;;
+        unit | asan | tsan) echo build unit servers ;;
         clang) echo build unit clang ;;
         smoke | launcher | e2e | openapi | clients | sim) echo build unit servers python ;;
     esac

@@ -21,6 +21,7 @@ def must_run():
     for line in (CLIENTS / "must_run.txt").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
             name, _, refusal = line.partition(":")
+            assert name.strip() not in rows, f"must_run.txt names {name.strip()} twice"
             rows[name.strip()] = refusal.strip() or None
     return rows
 

@@ -1,9 +1,9 @@
 """A voice agent that sends the trace of one call to calltrace.
 
-    source var/env                            # from ./calltrace up: address, key, certificate
+    . var/env                                 # from ./calltrace up: address, key, certificate
     pip install -r requirements.txt && python agent.py my-call-1
 
-The exporter itself reads OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and _COMPRESSION.
+Arguments: the external id, where it stands (resource or root), how many turns.
 """
 
 import json
@@ -11,22 +11,17 @@ import sys
 import uuid
 from contextlib import contextmanager
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from tracing import EXTERNAL_ID, trace_to_calltrace
 
 external_id = sys.argv[1] if len(sys.argv) > 1 else f"call-{uuid.uuid4()}"
 place = sys.argv[2] if len(sys.argv) > 2 else "resource"
 turns = int(sys.argv[3]) if len(sys.argv) > 3 else 3
 
-# This attribute is the link: POST /v1/call gets the same value as externalId (see call.py).
-# It may stand on the resource, and so on every span, or on the root span alone.
-link = {"roark.external_id": external_id}
-
-resource = {"service.name": "voice-agent", **(link if place == "resource" else {})}
-provider = TracerProvider(resource=Resource.create(resource))
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+provider = trace_to_calltrace(
+    "voice-agent",
+    external_id=external_id if place == "resource" else None,
+    tags={"environment": "staging"},
+)
 tracer = provider.get_tracer("voice-agent")
 
 
@@ -39,7 +34,7 @@ def step(name, **attributes):
         yield
 
 
-with step("agent_session", **(link if place == "root" else {})):
+with step("agent_session", **({EXTERNAL_ID: external_id} if place == "root" else {})):
     for turn in range(1, turns + 1):
         with step("user_turn", **{"lk.user_transcript": f"question {turn}"}):
             pass

@@ -1,6 +1,6 @@
 """The backend's half: it tells calltrace about the call, before or after the traces.
 
-    source var/env                            # from ./calltrace up
+    . var/env                                 # from ./calltrace up
     python call.py my-call-1
 
 The official client reads ROARK_BASE_URL and ROARK_API_BEARER_TOKEN, and trusts the local

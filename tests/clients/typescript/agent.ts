@@ -1,31 +1,16 @@
 // A voice agent that sends the trace of one call to calltrace.
 //
-//   source var/env                            # from ./calltrace up: address, key, certificate
+//   . var/env                                 # from ./calltrace up: address, key, certificate
 //   npm ci && node agent.ts my-call-1         # Node 22.18 or newer runs TypeScript as it is
 //
-// The exporter itself reads OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and _COMPRESSION.
+// Arguments: the external id, where it stands (resource or root), how many turns.
 import { trace, type Attributes } from '@opentelemetry/api';
-import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { NodeSDK } from '@opentelemetry/sdk-node';
+
+import { EXTERNAL_ID, traceToCalltrace } from './tracing.ts';
 
 const [externalId = `call-${Date.now()}`, place = 'resource', turns = '3'] = process.argv.slice(2);
 
-// This attribute is the link: POST /v1/call gets the same value as externalId (see call.ts).
-// It may stand on the resource, and so on every span, or on the root span alone.
-const link = { 'roark.external_id': externalId };
-
-const sdk = new NodeSDK({
-  serviceName: 'voice-agent',
-  resource: resourceFromAttributes(place === 'resource' ? link : {}),
-  // Both encodings are welcome; protobuf is the smaller one.
-  traceExporter:
-    process.env.OTEL_EXPORTER_OTLP_PROTOCOL === 'http/json' ? new JsonExporter() : new ProtobufExporter(),
-  metricReaders: [], // calltrace takes traces only
-  logRecordProcessors: [],
-});
-sdk.start();
+const sdk = traceToCalltrace('voice-agent', place === 'resource' ? externalId : undefined, { environment: 'staging' });
 const tracer = trace.getTracer('voice-agent');
 
 // One span around `inside`; its ids go to standard output.
@@ -38,7 +23,7 @@ function step(name: string, attributes: Attributes = {}, inside = () => {}) {
   });
 }
 
-step('agent_session', place === 'root' ? link : {}, () => {
+step('agent_session', place === 'root' ? { [EXTERNAL_ID]: externalId } : {}, () => {
   for (let turn = 1; turn <= Number(turns); turn++) {
     step('user_turn', { 'lk.user_transcript': `question ${turn}` });
     step('agent_turn', {}, () => {

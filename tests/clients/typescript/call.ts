@@ -1,6 +1,6 @@
 // The backend's half: it tells calltrace about the call, before or after the traces.
 //
-//   source var/env                            # from ./calltrace up
+//   . var/env                                 # from ./calltrace up
 //   node call.ts my-call-1
 //
 // Node trusts the local certificate through NODE_EXTRA_CA_CERTS.

@@ -71,7 +71,8 @@ static const struct check_case cases[] = {
     {"{\"\xC3\":1}", ERR_NOT_UTF8, "(octet 2)"},
     {"\"\xF4\x90\x80\x80\"", ERR_NOT_UTF8, "(octet 1)"},
     {"\"\xC0\x80\"", ERR_NOT_UTF8, "(octet 1)"},
-    {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", ERR_TOO_DEEP, "nested deeper"},
+    {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", ERR_TOO_DEEP,
+     "nested deeper than the limit of 16 at line 1"},
     {"[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", ERR_NONE, ""},
 };
 

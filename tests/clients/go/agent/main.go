@@ -1,9 +1,9 @@
 // A voice agent that sends the trace of one call to calltrace.
 //
-//	source var/env                     # from ./calltrace up: address, key, certificate
+//	. var/env                          # from ./calltrace up: address, key, certificate
 //	go run ./agent my-call-1
 //
-// The exporter itself reads OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and _COMPRESSION.
+// Arguments: the external id, where it stands (resource or root), how many turns.
 package main
 
 import (
@@ -16,9 +16,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -53,26 +50,15 @@ func main() {
 		log.Fatal(err)
 	}
 
-	// This attribute is the link: POST /v1/call gets the same value as externalId (see ../call).
-	// It may stand on the resource, and so on every span, or on the root span alone.
-	link := attribute.String("roark.external_id", externalID)
-
+	onResource, onRoot := externalID, []attribute.KeyValue{}
+	if place == "root" {
+		onResource, onRoot = "", append(onRoot, externalIDKey.String(externalID))
+	}
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx)
+	provider, err := traceToCalltrace(ctx, "voice-agent", onResource, map[string]string{"environment": "staging"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	service := []attribute.KeyValue{attribute.String("service.name", "voice-agent")}
-	root := []attribute.KeyValue{}
-	if place == "root" {
-		root = append(root, link)
-	} else {
-		service = append(service, link)
-	}
-	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(resource.NewSchemaless(service...)),
-	)
 	tracer = provider.Tracer("voice-agent")
 
 	step(ctx, "agent_session", func(ctx context.Context) {
@@ -84,7 +70,7 @@ func main() {
 				step(ctx, "tts_node", nil, attribute.String("lk.response.text", fmt.Sprintf("answer %d", turn)))
 			})
 		}
-	}, root...)
+	}, onRoot...)
 
 	if err := provider.Shutdown(ctx); err != nil { // sends what is still waiting
 		log.Fatal(err)

@@ -1,6 +1,6 @@
 // The backend's half: it tells calltrace about the call, before or after the traces.
 //
-//	source var/env                     # from ./calltrace up
+//	. var/env                          # from ./calltrace up
 //	go run ./call my-call-1
 //
 // Go trusts the local certificate through SSL_CERT_FILE.
