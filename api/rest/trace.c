@@ -8,7 +8,7 @@
 #include "proto/base/mem.h"
 #include "proto/otlp/segment.h"
 #include "proto/otlp/view.h"
-#include "proto/voice/facts.h"
+#include "proto/voice/spans.h"
 
 #include "proto/base/banned.h"
 
@@ -24,8 +24,6 @@ struct opened {
 enum {
     /* Raw segments, span heads and the tree of LIMIT_DISPLAY_SPANS spans of 5 KB. */
     OPENED_BYTES_MAX = 768 << 20,
-    /* Attributes of a span that facts.def knows; more of them are repeated keys. */
-    FACT_ATTRIBUTES_MAX = 64,
 };
 
 /* A stored segment says how long it is, but nobody believes it beyond what one may have. */
@@ -160,37 +158,6 @@ static const char *status_word(uint32_t status)
     return status < sizeof words / sizeof words[0] ? words[status] : words[0];
 }
 
-static bool attribute_of(const struct otlp_item *item, struct voice_attribute *ret_attribute)
-{
-    struct voice_attribute attribute = {.key = item->key};
-    switch (item->value.kind) {
-    case OTLP_VALUE_TEXT:
-        attribute.form = VOICE_FORM_TEXT;
-        attribute.text = item->value.text;
-        break;
-    case OTLP_VALUE_BOOL:
-        attribute.form = VOICE_FORM_TRUTH;
-        attribute.is_true = item->value.flag;
-        break;
-    case OTLP_VALUE_INT:
-        attribute.form = VOICE_FORM_NUMBER;
-        attribute.number = (double)item->value.integer;
-        attribute.is_integer = true;
-        break;
-    case OTLP_VALUE_DOUBLE:
-        attribute.form = VOICE_FORM_NUMBER;
-        attribute.number = item->value.number;
-        break;
-    case OTLP_VALUE_EMPTY:
-    case OTLP_VALUE_ARRAY:
-    case OTLP_VALUE_MAP:
-    case OTLP_VALUE_BYTES:
-        return false;
-    }
-    *ret_attribute = attribute;
-    return true;
-}
-
 static void text_if(struct out *out, const char *key, struct bytes text)
 {
     if (text.len > 0) {
@@ -212,35 +179,10 @@ static void bool_if(struct out *out, const char *key, bool has, bool value)
     }
 }
 
-/* What telemetry.sdk.language of a resource says. */
-enum sdk { SDK_UNKNOWN, SDK_NODE, SDK_OTHER };
-
-static enum sdk sdk_of(const struct otlp_resource *resource)
+static void facts_write(struct out *out, const struct otlp_span *span, enum voice_sdk sdk)
 {
-    struct otlp_value language;
-    if (!otlp_items_find(otlp_resource_attributes(resource), "telemetry.sdk.language", &language)) {
-        return SDK_UNKNOWN;
-    }
-    bool is_node = language.kind == OTLP_VALUE_TEXT && bytes_equal_text(language.text, "nodejs");
-    return is_node ? SDK_NODE : SDK_OTHER;
-}
-
-static void facts_write(struct out *out, const struct otlp_span *span, enum sdk sdk)
-{
-    struct voice_attribute attributes[FACT_ATTRIBUTES_MAX];
-    struct voice_span voice = {.name = span->name,
-                               .is_node = sdk == SDK_NODE,
-                               .is_sdk_unknown = sdk == SDK_UNKNOWN,
-                               .attributes = attributes};
-    struct otlp_items items = otlp_span_attributes(span);
-    struct otlp_item item;
-    while (voice.count < FACT_ATTRIBUTES_MAX && otlp_items_next(&items, &item)) {
-        if (voice_key_is_known(item.key)) {
-            voice.count += attribute_of(&item, &attributes[voice.count]);
-        }
-    }
     struct voice_facts facts;
-    voice_facts_read(&voice, &facts);
+    voice_span_facts(span, sdk, &facts);
     out_object(out, "voice");
     if (facts.stage != VOICE_STAGE_ANY) {
         out_word(out, "stage", voice_stage_name(facts.stage));
@@ -269,8 +211,8 @@ static void facts_write(struct out *out, const struct otlp_span *span, enum sdk 
 struct drawing {
     const struct view *view;
     const struct tree *tree;
-    const enum sdk *sdks; /* by resource */
-    uint32_t provisional; /* its row, which is not shown; TREE_NONE: there is none */
+    const enum voice_sdk *sdks; /* by resource */
+    uint32_t provisional;       /* its row, which is not shown; TREE_NONE: there is none */
     struct unix_ns start;
 };
 
@@ -314,7 +256,7 @@ static FALLIBLE drawing_make(struct opened *opened, struct tree *tree, struct dr
 {
     const struct view *view = &opened->view;
     struct tree_span *spans = arena_zero(&opened->arena, view->spans_count + 1, sizeof *spans);
-    enum sdk *sdks = arena_zero(&opened->arena, view->resources_count + 1, sizeof *sdks);
+    enum voice_sdk *sdks = arena_zero(&opened->arena, view->resources_count + 1, sizeof *sdks);
     if (spans == NULL || sdks == NULL) {
         return FAIL(NO_SPACE);
     }
@@ -332,7 +274,7 @@ static FALLIBLE drawing_make(struct opened *opened, struct tree *tree, struct dr
         }
     }
     for (size_t i = 0; i < view->resources_count; i++) {
-        sdks[i] = sdk_of(&view->resources[i]);
+        sdks[i] = voice_sdk_of(&view->resources[i]);
     }
     TRY(tree_build(spans, view->spans_count, &opened->arena, tree));
     for (size_t i = 0; i < tree->count; i++) {

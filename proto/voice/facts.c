@@ -29,6 +29,13 @@ enum fact {
     FACT_is_tool_error,
     FACT_error_type,
     FACT_is_interrupted,
+    FACT_is_derived,
+    FACT_user_said,
+    FACT_user_input,
+    FACT_agent_said,
+    FACT_speech_id,
+    FACT_generation_id,
+    FACT_parent_generation_id,
     FACT_COUNT,
 };
 
@@ -71,19 +78,26 @@ static const struct stage_row stages[] = {
 #undef METRIC
 };
 
-/* Where a fact lands in struct voice_facts: a text, or a number with its has_ flag, or a truth. */
+/* Where a fact lands in struct voice_facts: a text, or a number or truth with its has_ flag, and the key that told
+ * it. */
 struct place {
     size_t value;
     size_t has;
+    size_t from; /* 0: nobody asks */
 };
 
-#define TEXT_AT(field)                         \
-    {                                          \
-        offsetof(struct voice_facts, field), 0 \
+#define TEXT_AT(field)                            \
+    {                                             \
+        offsetof(struct voice_facts, field), 0, 0 \
     }
-#define NUMBER_AT(field)                                                               \
-    {                                                                                  \
-        offsetof(struct voice_facts, field), offsetof(struct voice_facts, has_##field) \
+#define NUMBER_AT(field)                                                                  \
+    {                                                                                     \
+        offsetof(struct voice_facts, field), offsetof(struct voice_facts, has_##field), 0 \
+    }
+#define TOLD_AT(field)                                                                  \
+    {                                                                                   \
+        offsetof(struct voice_facts, field), offsetof(struct voice_facts, has_##field), \
+            offsetof(struct voice_facts, field##_from)                                  \
     }
 static const struct place places[FACT_COUNT] = {
     [FACT_provider] = TEXT_AT(provider),
@@ -92,16 +106,23 @@ static const struct place places[FACT_COUNT] = {
     [FACT_tokens_out] = NUMBER_AT(tokens_out),
     [FACT_tokens_cached] = NUMBER_AT(tokens_cached),
     [FACT_tokens_reasoning] = NUMBER_AT(tokens_reasoning),
-    [FACT_ttft_ms] = NUMBER_AT(ttft_ms),
-    [FACT_ttfb_ms] = NUMBER_AT(ttfb_ms),
+    [FACT_ttft_ms] = TOLD_AT(ttft_ms),
+    [FACT_ttfb_ms] = TOLD_AT(ttfb_ms),
     [FACT_stt_delay_ms] = NUMBER_AT(stt_delay_ms),
-    [FACT_end_of_turn_ms] = NUMBER_AT(end_of_turn_ms),
-    [FACT_response_latency_ms] = NUMBER_AT(response_latency_ms),
+    [FACT_end_of_turn_ms] = TOLD_AT(end_of_turn_ms),
+    [FACT_response_latency_ms] = TOLD_AT(response_latency_ms),
     [FACT_tool_name] = TEXT_AT(tool_name),
     [FACT_tool_call_id] = TEXT_AT(tool_call_id),
     [FACT_is_tool_error] = NUMBER_AT(is_tool_error),
     [FACT_error_type] = TEXT_AT(error_type),
     [FACT_is_interrupted] = NUMBER_AT(is_interrupted),
+    [FACT_is_derived] = NUMBER_AT(is_derived),
+    [FACT_user_said] = TEXT_AT(user_said),
+    [FACT_user_input] = TEXT_AT(user_input),
+    [FACT_agent_said] = TEXT_AT(agent_said),
+    [FACT_speech_id] = TEXT_AT(speech_id),
+    [FACT_generation_id] = TEXT_AT(generation_id),
+    [FACT_parent_generation_id] = TEXT_AT(parent_generation_id),
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -229,6 +250,9 @@ static bool row_read(const struct row *row, const struct voice_attribute *attrib
     }
     if (has) {
         memcpy(base + place->has, &has, sizeof has);
+    }
+    if (has && place->from != 0) {
+        memcpy(base + place->from, &row->key, sizeof row->key);
     }
     return has;
 }

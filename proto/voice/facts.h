@@ -56,6 +56,12 @@ struct voice_facts {
     struct bytes tool_name;
     struct bytes tool_call_id;
     struct bytes error_type;
+    struct bytes user_said;
+    struct bytes user_input; /* what an agent's turn answers */
+    struct bytes agent_said;
+    struct bytes speech_id;
+    struct bytes generation_id;
+    struct bytes parent_generation_id;
     bool has_tokens_in;
     bool has_tokens_out;
     bool has_tokens_cached;
@@ -67,6 +73,7 @@ struct voice_facts {
     bool has_response_latency_ms;
     bool has_is_tool_error;
     bool has_is_interrupted;
+    bool has_is_derived;
     double tokens_in;
     double tokens_out;
     double tokens_cached;
@@ -78,6 +85,12 @@ struct voice_facts {
     double response_latency_ms;
     bool is_tool_error;
     bool is_interrupted;
+    bool is_derived;
+    /* The attribute that told it; NULL with has_ false. */
+    const char *ttft_ms_from;
+    const char *ttfb_ms_from;
+    const char *end_of_turn_ms_from;
+    const char *response_latency_ms_from;
 };
 
 void voice_facts_read(const struct voice_span *span, struct voice_facts *ret_facts);
