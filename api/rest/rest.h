@@ -29,6 +29,11 @@ exchange_fn rest_traces;
 exchange_fn rest_trace_get;
 exchange_fn rest_trace_tree;
 
+/* GET /v1/call/{callId}/timeline, /v1/chat/{chatId}/timeline, /v1/traces/{traceId}/timeline */
+exchange_fn rest_call_timeline;
+exchange_fn rest_chat_timeline;
+exchange_fn rest_trace_timeline;
+
 /* GET /v1/links */
 exchange_fn rest_links;
 

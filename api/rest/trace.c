@@ -268,7 +268,8 @@ static FALLIBLE drawing_make(struct opened *opened, struct tree *tree, struct dr
         spans[i] = (struct tree_span){.id = span->id,
                                       .parent = span->parent,
                                       .has_parent = span->has_parent,
-                                      .start = span->start};
+                                      .start = span->start,
+                                      .end = span->end};
         if (span->start.ns < ret_drawing->start.ns) {
             ret_drawing->start = span->start;
         }

@@ -9,6 +9,7 @@
 struct named {
     struct span_id id;
     struct unix_ns start;
+    struct unix_ns end;
     uint32_t index;
 };
 
@@ -40,6 +41,9 @@ static int by_start(const void *left, const void *right)
     if (a->start.ns != b->start.ns) {
         return a->start.ns < b->start.ns ? -1 : 1;
     }
+    if (a->end.ns != b->end.ns) {
+        return a->end.ns > b->end.ns ? -1 : 1;
+    }
     int order = memcmp(a->id.b, b->id.b, sizeof a->id.b);
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
@@ -63,7 +67,8 @@ static FALLIBLE build_init(struct build *build, const struct tree_span *spans, s
         return FAIL(NO_SPACE);
     }
     for (uint32_t i = 0; i < build->count; i++) {
-        build->sorted[i] = (struct named){.id = spans[i].id, .start = spans[i].start, .index = i};
+        build->sorted[i] = (struct named){
+            .id = spans[i].id, .start = spans[i].start, .end = spans[i].end, .index = i};
     }
     return OK;
 }
@@ -90,8 +95,9 @@ static void circle_cut(struct build *build, uint32_t start)
 {
     uint32_t earliest = start;
     for (uint32_t at = build->parent[start]; at != start; at = build->parent[at]) {
-        struct named a = {build->spans[at].id, build->spans[at].start, at};
-        struct named b = {build->spans[earliest].id, build->spans[earliest].start, earliest};
+        struct named a = {build->spans[at].id, build->spans[at].start, build->spans[at].end, at};
+        struct named b = {build->spans[earliest].id, build->spans[earliest].start,
+                          build->spans[earliest].end, earliest};
         if (by_start(&a, &b) < 0) {
             earliest = at;
         }

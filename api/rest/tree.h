@@ -1,6 +1,6 @@
 /* tree: the spans of one trace, in the order and at the depth in which a page shows them. PURE, iterative.
  *
- * - A span without parent is a root; roots stand in order of their start, so do children.
+ * - A span without parent is a root; roots stand in order of their start, then the longer first, so do children.
  * - A span whose parent never came is an orphan. Orphans stand below one provisional root, a row without span, after
  *   the real roots: during a call every chain ends in a parent that is still open.
  * - A chain of parents that bites its own tail is cut at its earliest span, which then stands below the
@@ -22,6 +22,7 @@ struct tree_span {
     struct span_id parent; /* only if has_parent */
     bool has_parent;
     struct unix_ns start;
+    struct unix_ns end;
 };
 
 struct tree_row {
