@@ -6,6 +6,7 @@
 #include "api/http/front.h"
 #include "api/http/pages.h"
 #include "api/integrations/livekit/keys.h"
+#include "api/live/live.h"
 #include "api/metric.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -181,6 +182,7 @@ static void on_metrics(void *context)
     gauge(API_METRIC_QUEUE_AUTH, pool_waiting(api->auth));
     gauge(API_METRIC_BUS_OUTSTANDING, bus_client_outstanding(api->bus));
     gauge(API_METRIC_BUS_PEERS, bus_client_peers(api->bus));
+    gauge(API_METRIC_LIVE_LISTENERS, live_listeners(api->live));
     gauge(API_METRIC_KEYS_CACHED, key_cache_count(api->keys));
     gauge(API_METRIC_POSTGRES_UP,
           atomic_load(&api->is_db_up) && atomic_load(&api->is_schema_known));
@@ -267,8 +269,11 @@ static err_t housekeeper_start(struct api *api, struct detail *detail)
 static err_t parts_start(struct api *api, struct detail *detail)
 {
     const struct api_conf *conf = api->conf;
-    const struct bus_client_options bus = {
-        .addresses = conf->bus, .event_addresses = conf->bus_events, .context = api};
+    const struct live_options live = {
+        .api = api,
+        .listeners_max = (size_t)conf->live_listeners_max,
+        .listeners_per_project_max = (size_t)conf->live_listeners_per_project_max,
+    };
     const struct http_admin_options admin = {
         .address = conf->admin_listen,
         .on_ready = on_ready,
@@ -281,6 +286,12 @@ static err_t parts_start(struct api *api, struct detail *detail)
     TRY(livekit_keys_new(LIVEKIT_KEYS_SETS_MAX, &api->livekit_keys));
     TRY(secret_key_read(conf->secrets_key_file, detail, &api->secrets_key));
     TRY(key_cache_new((size_t)conf->keys_cached_max, &api->keys));
+    TRY(live_start(&live, &api->live));
+    const struct bus_client_options bus = {.addresses = conf->bus,
+                                           .event_addresses = conf->bus_events,
+                                           .on_announcement = live_announced,
+                                           .on_gap = live_lost,
+                                           .context = api->live};
     TRY(bus_client_open(&bus, detail, &api->bus));
     TRY(pools_start(api));
     TRY(housekeeper_start(api, detail));
@@ -327,6 +338,7 @@ void api_drain(struct api *api, int64_t ms_max, bool (*is_hurried)(void))
     for (size_t i = 0; i < API_LISTENER_COUNT; i++) {
         http_server_drain(api->servers[i]);
     }
+    live_stop(api->live); /* these answers end when we say so */
     while (requests_left(api) > 0 && !is_hurried() &&
            mono_ms_between(began, clock_mono()) < ms_max) {
         clock_sleep_ms(5);
@@ -346,6 +358,7 @@ void api_stop(struct api *api)
     if (api->has_housekeeper) {
         (void)pthread_join(api->housekeeper, NULL);
     }
+    live_stop(api->live);
     pool_close(api->auth);
     pool_close(api->pools[ROUTE_POOL_READ]);
     pool_close(api->fetchers); /* after READ, which hands over to it */
@@ -358,6 +371,7 @@ void api_stop(struct api *api)
     pool_free(api->pools[ROUTE_POOL_READ]);
     pool_free(api->fetchers);
     pool_free(api->pools[ROUTE_POOL_WORK]);
+    live_free(api->live);
     key_cache_free(api->keys);
     pages_free(api->pages);
     livekit_keys_free(api->livekit_keys);

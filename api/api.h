@@ -20,6 +20,7 @@ struct http_server;
 struct pages;
 struct http_admin;
 struct livekit_keys;
+struct live;
 
 enum api_listener {
     API_LISTENER_HTTPS = 0,
@@ -43,6 +44,7 @@ struct api {
     struct db_options read_db;
     struct db_options auth_db;
     struct bus_client *bus;
+    struct live *live;
     struct pool *pools[ROUTE_POOL_COUNT];
     struct pool *auth;
     struct key_cache *keys;
@@ -77,7 +79,7 @@ static inline const struct api_conf *api_conf(const struct api *api)
     return api->conf;
 }
 
-/* Starts everything, in this order: metrics' gauges, key cache, bus, pools, housekeeper, admin listener,
+/* Starts everything, in this order: metrics' gauges, key cache, live, bus, pools, housekeeper, admin listener,
  * listeners. `api` is the caller's and keeps `conf` and `routes`. On failure what was started is stopped.
  * Errors: BAD_CONFIG, SYSTEM, MEMORY; detail says. */
 FALLIBLE api_start(struct api *api, const struct api_conf *conf, const struct route *routes,

@@ -62,6 +62,22 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
     http_answer(exchange->request, answer);
 }
 
+const struct credential *exchange_credential(const struct exchange *exchange)
+{
+    return &exchange->credential;
+}
+
+err_t exchange_stream(struct exchange *exchange, const struct http_answer *head, size_t bytes_max,
+                      struct http_stream **ret_stream)
+{
+    exchange->is_stream = true; /* before it begins: the exchange may be over when it has */
+    err_t err = http_stream_begin(exchange->request, head, bytes_max, ret_stream);
+    if (!err_is_ok(err)) {
+        exchange->is_stream = false;
+    }
+    return err;
+}
+
 void exchange_json(struct exchange *exchange, unsigned status, json_t *json)
 {
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);

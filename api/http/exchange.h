@@ -62,6 +62,9 @@ void exchange_json(struct exchange *exchange, unsigned status, json_t *json);
 void exchange_bytes(struct exchange *exchange, unsigned status, const char *content_type,
                     struct bytes body);
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer);
+/* An answer without an end, see http_stream_begin. Errors: MEMORY; then the exchange is still to be answered. */
+FALLIBLE exchange_stream(struct exchange *exchange, const struct http_answer *head,
+                         size_t bytes_max, struct http_stream **ret_stream);
 
 /* {"code": code, "message": message} with the status; 503 carries Retry-After: 1, 409 x-should-retry: false. */
 __attribute__((format(printf, 4, 5))) void exchange_error(struct exchange *exchange,

@@ -3,18 +3,10 @@
 #ifndef CALLTRACE_API_EXCHANGE_PRIVATE_H
 #define CALLTRACE_API_EXCHANGE_PRIVATE_H
 
+#include "api/http/credential.h"
 #include "api/http/exchange.h"
-#include "api/http/key_cache.h"
 #include "api/http/pool.h"
 #include "api/http/route.h"
-#include "api/http/session.h"
-
-/* Who a request says it is from: an API key, or a session that one was given. */
-struct credential {
-    struct key_hash hash; /* of the key's or the session's text */
-    bool is_session;
-    struct session_claim claim;
-};
 
 struct exchange {
     struct api *api;
@@ -24,6 +16,7 @@ struct exchange {
     struct key_facts facts;
     struct key_entry *entry; /* a reference until the request is over; NULL without a key */
     struct mono_ns parked_at;
+    bool is_stream;             /* its answer has no end, so that its length tells nothing */
     struct pool_thread *thread; /* the pool's, while its function runs on one */
 };
 

@@ -180,6 +180,25 @@ static void refresh_begin(struct api *api, const struct credential *credential)
     key_cache_refresh_failed(api->keys, &credential->hash);
 }
 
+enum standing credential_standing(struct api *api, const struct credential *credential,
+                                  enum api_scope scope)
+{
+    struct key_facts facts = {.is_valid = false};
+    struct key_entry *entry = NULL;
+    bool wants_refresh = false;
+    bool is_known =
+        key_cache_find(api->keys, &credential->hash, clock_mono(), &facts, &entry, &wants_refresh);
+    key_entry_release(api->keys, entry);
+    if (!is_known || wants_refresh) {
+        refresh_begin(api, credential);
+    }
+    if (!is_known) {
+        return STANDING_UNKNOWN;
+    }
+    bool is_good = facts.is_valid && (facts.scopes & (unsigned)scope) != 0;
+    return is_good ? STANDING_GOOD : STANDING_ENDED;
+}
+
 /* A session may change something only for a script of the pages: other sites can send no header of their own. */
 static bool is_from_page(struct http_request *request)
 {
@@ -360,7 +379,9 @@ static void on_done(void *context, struct http_request *request, unsigned status
     unsigned class = (unsigned)class_of(exchange);
     unsigned column = status == 0 ? 3U : status < 400 ? 0U : status < 500 ? 1U : 2U;
     metric_add(API_METRIC_REQUESTS_INGEST_2XX + class * 4U + column, 1);
-    metric_seconds(API_METRIC_SECONDS_INGEST + class, clock_mono().ns - http_began(request).ns);
+    if (exchange == NULL || !exchange->is_stream) {
+        metric_seconds(API_METRIC_SECONDS_INGEST + class, clock_mono().ns - http_began(request).ns);
+    }
     if (exchange != NULL) {
         key_entry_release(api->keys, exchange->entry);
         exchange->entry = NULL;

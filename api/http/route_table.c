@@ -6,6 +6,7 @@
 #include "api/integrations/livekit/livekit.h"
 #include "api/integrations/observer/observer.h"
 #include "api/integrations/vapi/vapi.h"
+#include "api/live/live.h"
 #include "api/rest/rest.h"
 #include "proto/base/limits.h"
 

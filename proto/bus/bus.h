@@ -34,11 +34,16 @@ typedef void bus_answer_fn(void *context, err_t err, struct bytes reply);
 /* Runs on a thread of the bus with a packed bus_announcement, borrowed for the call. */
 typedef void bus_announcement_fn(void *context, struct bytes wire);
 
+/* Announcements may have been lost: a server came (back), or the numbers of one have a hole. Runs on a thread of the
+ * bus. */
+typedef void bus_gap_fn(void *context);
+
 struct bus_client_options {
     const char
         *addresses; /* comma list, one per correlator: ipc:///path, tcp://..., tls+tcp://... */
     const char *event_addresses;          /* comma list; NULL or empty: no announcements */
     bus_announcement_fn *on_announcement; /* may be NULL */
+    bus_gap_fn *on_gap;                   /* may be NULL */
     void *context;
     size_t outstanding_max; /* 0: BUS_OUTSTANDING_MAX */
 };
@@ -92,7 +97,8 @@ void bus_work_reply(struct bus_work *work, struct bytes reply);
 /* Gives the work back without an answer (the api will send again elsewhere). */
 void bus_work_drop(struct bus_work *work);
 
-/* Publishes a packed announcement; never blocks, may lose it. Thread: any. */
+/* Publishes a packed announcement; never blocks, may lose it: its number tells the next one's receiver. An empty one
+ * brings its number only, so that a loss at the end of a burst is noticed, too. Thread: any. */
 void bus_server_announce(struct bus_server *server, struct bytes wire);
 
 #endif

@@ -13,6 +13,9 @@ enum {
     BUS_ADDRESSES_MAX = 16,
     /* A message and nng's own header. */
     BUS_WIRE_BYTES_MAX = LIMIT_BUS_BYTES + 64,
+    /* Before an announcement: which run of a server it is from (drawn at random), and its number as 64 bits. */
+    BUS_INSTANCE_BYTES = 8,
+    BUS_ANNOUNCEMENT_HEAD = BUS_INSTANCE_BYTES + 8,
 };
 
 struct bus_addresses {

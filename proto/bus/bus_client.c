@@ -69,6 +69,13 @@ struct request {
     struct attempt tries[TRIES_MAX];
 };
 
+/* One run of a server, and its last announcement that came. */
+struct source {
+    bool is_known;
+    uint8_t instance[BUS_INSTANCE_BYTES];
+    uint64_t number;
+};
+
 struct bus_client {
     struct peer peers[BUS_ADDRESSES_MAX];
     size_t peers_count;
@@ -87,7 +94,10 @@ struct bus_client {
     pthread_t listener;
     bool has_listener;
     bus_announcement_fn *on_announcement;
+    bus_gap_fn *on_gap;
     void *announcement_context;
+    struct source sources[BUS_ADDRESSES_MAX]; /* of the listener's thread */
+    size_t sources_next;
 };
 
 /* --- the lists, with the lock held -------------------------------------------------------------------- */
@@ -448,13 +458,51 @@ size_t bus_client_outstanding(const struct bus_client *client)
 
 /* --- announcements ---------------------------------------------------------------------------------- */
 
+static void gap_tell(struct bus_client *client)
+{
+    if (client->on_gap != NULL) {
+        client->on_gap(client->announcement_context);
+    }
+}
+
+/* Did nothing get lost before this number? The first of a run is taken as it comes: its connection told. */
+static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t number)
+{
+    for (size_t i = 0; i < BUS_ADDRESSES_MAX; i++) {
+        struct source *source = &client->sources[i];
+        if (source->is_known && memcmp(source->instance, instance, sizeof source->instance) == 0) {
+            bool is_it = number == source->number + 1;
+            source->number = number;
+            return is_it;
+        }
+    }
+    struct source *oldest = &client->sources[client->sources_next++ % BUS_ADDRESSES_MAX];
+    *oldest = (struct source){.is_known = true, .number = number};
+    memcpy(oldest->instance, instance, sizeof oldest->instance);
+    return true;
+}
+
 static void *listener_run(void *context)
 {
     struct bus_client *client = context;
     nng_msg *message = NULL;
     while (nng_recvmsg(client->events, &message, 0) == 0) {
-        client->on_announcement(client->announcement_context,
-                                bytes_of(nng_msg_body(message), nng_msg_len(message)));
+        uint8_t instance[BUS_INSTANCE_BYTES];
+        uint64_t number = 0;
+        if (nng_msg_len(message) >= BUS_ANNOUNCEMENT_HEAD) {
+            memcpy(instance, nng_msg_body(message), sizeof instance);
+            (void)nng_msg_trim(message, sizeof instance); /* it is that long */
+            (void)nng_msg_trim_u64(message, &number);
+            if (!is_next(client, instance, number)) {
+                gap_tell(client);
+            }
+        } else {
+            nng_msg_clear(message); /* nobody of ours */
+        }
+        if (nng_msg_len(message) > 0) {
+            client->on_announcement(client->announcement_context,
+                                    bytes_of(nng_msg_body(message), nng_msg_len(message)));
+        }
         nng_msg_free(message);
     }
     return NULL;
@@ -486,6 +534,14 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
     (void)pipe;
     struct peer *peer = context;
     atomic_fetch_add(&peer->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
+}
+
+/* What was announced before this connection was there is not known. */
+static void on_events_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
+{
+    (void)pipe;
+    (void)event;
+    gap_tell(context);
 }
 
 static FALLIBLE peer_open(struct peer *peer, const char *address, struct detail *detail)
@@ -532,6 +588,7 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
         return OK;
     }
     client->on_announcement = options->on_announcement;
+    client->on_gap = options->on_gap;
     client->announcement_context = options->context;
     int result = nng_sub0_open(&client->events);
     if (result != 0) {
@@ -541,6 +598,9 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
     result = nng_socket_set(client->events, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (result == 0) {
         result = nng_socket_set_int(client->events, NNG_OPT_RECVBUF, SUB_BUFFER);
+    }
+    if (result == 0) {
+        result = nng_pipe_notify(client->events, NNG_PIPE_EV_ADD_POST, on_events_pipe, client);
     }
     if (result != 0) {
         return bus_open_failed(result, "opening", options->event_addresses, detail);

@@ -6,6 +6,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/id.h"
 #include "proto/base/mem.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/bus_address.h"
@@ -49,6 +50,10 @@ struct bus_server {
     bool is_draining;
     struct bus_work *works;
     size_t works_count;
+    pthread_mutex_t
+        announcing; /* guards `announced`; announcements go out in the order of their numbers */
+    uint64_t announced;
+    uint8_t instance[BUS_INSTANCE_BYTES];
 };
 
 /* With the lock held. */
@@ -160,16 +165,21 @@ void bus_work_drop(struct bus_work *work)
     pthread_mutex_unlock(&work->server->lock);
 }
 
+/* Instance and number stand before the announcement itself. */
 void bus_server_announce(struct bus_server *server, struct bytes wire)
 {
     nng_msg *message = NULL;
     if (!server->has_events || nng_msg_alloc(&message, 0) != 0) {
         return;
     }
-    if (nng_msg_append(message, wire.ptr, wire.len) != 0 ||
+    pthread_mutex_lock(&server->announcing);
+    if (nng_msg_append(message, server->instance, sizeof server->instance) != 0 ||
+        nng_msg_append_u64(message, ++server->announced) != 0 ||
+        nng_msg_append(message, wire.ptr, wire.len) != 0 ||
         nng_sendmsg(server->events, message, NNG_FLAG_NONBLOCK) != 0) {
         nng_msg_free(message);
     }
+    pthread_mutex_unlock(&server->announcing);
 }
 
 static FALLIBLE listen_on(nng_socket socket, const char *address, struct detail *detail)
@@ -260,6 +270,7 @@ static void server_free(struct bus_server *server)
     mem_free(server->works);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
+    pthread_mutex_destroy(&server->announcing);
     mem_free(server);
 }
 
@@ -272,7 +283,10 @@ err_t bus_server_open(const struct bus_server_options *options, struct detail *d
     }
     server->on_work = options->on_work;
     server->context = options->context;
+    struct uuid instance = uuid_make();
+    memcpy(server->instance, instance.b, sizeof server->instance);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->announcing, NULL);
     pthread_cond_init(&server->changed, NULL);
     err_t err = OK;
     TRY_OUT(open_sockets(server, options, detail));

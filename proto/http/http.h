@@ -136,6 +136,31 @@ void http_park(struct http_request *request);
 /* Copies `answer`; exactly once; the request is not yours any more. */
 void http_answer(struct http_request *request, const struct http_answer *answer);
 
+/* --- an answer without an end --------------------------------------------------------------------- */
+
+/* Instead of http_answer: the head (status, type, headers; its body is not looked at) goes out at once, then what is
+ * written, until http_stream_end. At most `bytes_max` wait for the peer to read; a peer for whom they do not
+ * suffice, or who takes nothing for body_ms_max, is cut off.
+ *
+ *     TRY(http_stream_begin(request, &head, 64 << 10, &stream));     (now the request is not yours any more)
+ *     while (... && http_stream_write(stream, text)) { ... }
+ *     http_stream_end(stream);
+ *
+ * The stream is the caller's until http_stream_end, which must come before the server stops; one thread at a time.
+ * A peer that went away is noticed by writing, or by asking. Errors: MEMORY; the request is still yours then. */
+struct http_stream;
+FALLIBLE http_stream_begin(struct http_request *request, const struct http_answer *head,
+                           size_t bytes_max, struct http_stream **ret_stream);
+
+/* Copies. False: the peer is gone or cut off, nothing more will reach it. Never blocks. */
+bool http_stream_write(struct http_stream *stream, struct bytes data);
+
+/* Has the peer closed its side? */
+bool http_stream_is_gone(struct http_stream *stream);
+
+/* Sends what waits, then ends the answer. NULL is fine. */
+void http_stream_end(struct http_stream *stream);
+
 struct arena *http_arena(struct http_request *request);
 enum http_method http_method(const struct http_request *request);
 bool http_is_tls(const struct http_request *request);

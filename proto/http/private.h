@@ -88,6 +88,7 @@ struct http_request {
     _Atomic size_t *share;
     size_t share_bytes_max;
     struct http_answer answer;
+    struct http_stream *stream; /* NULL: the answer has its body */
     unsigned status_sent;
     void *user;
 };
@@ -131,5 +132,14 @@ enum MHD_Result request_step(void *cls, struct MHD_Connection *mhd, const char *
                              size_t *data_len, void **slot);
 void request_over(void *cls, struct MHD_Connection *mhd, void **slot,
                   enum MHD_RequestTerminationCode code);
+
+/* The owner's side of a decided request: DECISION_ANSWER, http_answer's and http_stream_begin's. */
+void request_decide(struct http_request *request, enum decision decision);
+
+/* The answer's response, whose body comes as it is written. NULL when out of memory. */
+struct MHD_Response *stream_response(struct http_stream *stream);
+
+/* The request is over; the connection is not to be touched any more. */
+void stream_over(struct http_stream *stream);
 
 #endif

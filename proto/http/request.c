@@ -124,6 +124,9 @@ void request_over(void *cls, struct MHD_Connection *mhd, void **slot,
     if (request->answer.free_body != NULL) {
         request->answer.free_body(request->answer.free_context);
     }
+    if (request->stream != NULL) {
+        stream_over(request->stream);
+    }
     body_forget(request);
     if (request->is_head_counted) {
         atomic_fetch_sub(&server->requests_count, 1);
@@ -149,7 +152,9 @@ static enum MHD_Result answer_queue(struct http_request *request, bool must_clos
         void *out;
     } body = {.in = answer->body.ptr}; /* libmicrohttpd takes no const, and does not write */
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(answer->body.len, body.out, MHD_RESPMEM_PERSISTENT);
+        request->stream != NULL
+            ? stream_response(request->stream)
+            : MHD_create_response_from_buffer(answer->body.len, body.out, MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         return MHD_NO;
     }
@@ -461,7 +466,7 @@ enum MHD_Result request_step(void *cls, struct MHD_Connection *mhd, const char *
 
 /* --- the owner's side --------------------------------------------------------------------------------- */
 
-static void request_decide(struct http_request *request, enum decision decision)
+void request_decide(struct http_request *request, enum decision decision)
 {
     PRE(request->decision == DECISION_NONE);
     request->decision = decision;

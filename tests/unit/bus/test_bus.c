@@ -402,13 +402,24 @@ static void test_a_drained_server_answers_what_it_took(void **state)
 struct heard {
     pthread_mutex_t lock;
     size_t count;
+    size_t gaps;
+    size_t empty;
 };
+
+static void on_gap(void *context)
+{
+    struct heard *heard = context;
+    pthread_mutex_lock(&heard->lock);
+    heard->gaps++;
+    pthread_mutex_unlock(&heard->lock);
+}
 
 static void on_announcement(void *context, struct bytes wire)
 {
     struct heard *heard = context;
     pthread_mutex_lock(&heard->lock);
     heard->count += bytes_equal_text(wire, "news") ? 1 : 0;
+    heard->empty += wire.len == 0 ? 1 : 0;
     pthread_mutex_unlock(&heard->lock);
 }
 
@@ -421,6 +432,7 @@ static void test_announcements_reach_who_listens(void **state)
     struct bus_client_options options = {.addresses = f->address[0],
                                          .event_addresses = f->events[0],
                                          .on_announcement = on_announcement,
+                                         .on_gap = on_gap,
                                          .context = &heard};
     struct detail detail = {.text = ""};
     struct bus_client *client = NULL;
@@ -434,6 +446,68 @@ static void test_announcements_reach_who_listens(void **state)
         pthread_mutex_unlock(&heard.lock);
     }
     assert_true(count > 0);
+    bus_client_close(client);
+    peer_close(&peer);
+}
+
+static size_t gaps_of(struct heard *heard)
+{
+    pthread_mutex_lock(&heard->lock);
+    size_t gaps = heard->gaps;
+    pthread_mutex_unlock(&heard->lock);
+    return gaps;
+}
+
+static void gaps_wait(struct heard *heard, size_t wanted)
+{
+    for (int i = 0; i < WAIT_MS / 5 && gaps_of(heard) < wanted; i++) {
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(gaps_of(heard), wanted);
+}
+
+/* A connection tells that what was announced before it is unknown; a burst beyond all buffers leaves a hole in the
+ * numbers, which the next announcement shows, an empty one too, which is handed to nobody. */
+static void test_lost_announcements_are_told(void **state)
+{
+    enum { BURST = 20000 };
+    struct fixture *f = *state;
+    struct peer peer;
+    struct heard heard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    peer_open(&peer, f->address[0], f->events[0], false);
+    struct bus_client_options options = {.addresses = f->address[0],
+                                         .event_addresses = f->events[0],
+                                         .on_announcement = on_announcement,
+                                         .on_gap = on_gap,
+                                         .context = &heard};
+    struct detail detail = {.text = ""};
+    struct bus_client *client = NULL;
+    EXPECT_OK(bus_client_open(&options, &detail, &client));
+    gaps_wait(&heard, 1);
+    for (int i = 0; i < 10; i++) {
+        bus_server_announce(peer.server, bytes_of_text(""));
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(gaps_of(&heard), 1);
+    pthread_mutex_lock(&heard.lock); /* the listener stands still */
+    for (int i = 0; i < BURST; i++) {
+        bus_server_announce(peer.server, bytes_of_text("news"));
+    }
+    pthread_mutex_unlock(&heard.lock);
+    for (int i = 0; i < WAIT_MS / 5 && gaps_of(&heard) < 2; i++) {
+        bus_server_announce(peer.server, bytes_of_text(""));
+        clock_sleep_ms(5);
+    }
+    assert_true(gaps_of(&heard) >= 2);
+    assert_int_equal(heard.empty, 0);
+    size_t before = 0;
+    do { /* until the burst is through */
+        before = gaps_of(&heard);
+        clock_sleep_ms(200);
+    } while (gaps_of(&heard) != before);
+    peer_close(&peer);
+    peer_open(&peer, f->address[0], f->events[0], false);
+    gaps_wait(&heard, before + 1);
     bus_client_close(client);
     peer_close(&peer);
 }
@@ -490,6 +564,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_drained_server_answers_what_it_took, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announcements_reach_who_listens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_announcements_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_addresses_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_taken_address_is_an_error, setup, teardown),
     };
