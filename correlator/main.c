@@ -7,6 +7,7 @@
 #include "correlator/janitor.h"
 #include "correlator/metrics.h"
 #include "correlator/reconcile.h"
+#include "correlator/tally.h"
 #include "correlator/writer.h"
 #include "proto/http/admin.h"
 
@@ -32,6 +33,7 @@ struct daemon {
     size_t writers_count;
     struct janitor *janitor;
     struct reconciler *reconciler;
+    struct tally *tally;
     struct http_admin *admin;
     uint8_t overload[REPLY_BYTES]; /* the reply to whom the queue has no room for */
     size_t overload_len;
@@ -129,6 +131,11 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
                                          .context = daemon};
     TRY(bus_server_open(&options, detail, &daemon->server));
     TRY(start_writers(daemon, detail));
+    TRY(tally_start(&(struct tally_options){.conninfo = daemon->conf.postgres,
+                                            .server = daemon->server,
+                                            .quiet_s = daemon->conf.tally_quiet_s,
+                                            .again_s = daemon->conf.tally_again_s},
+                    &daemon->tally));
     if (daemon->conf.reconcile) {
         TRY(reconciler_start(daemon->conf.postgres, daemon->conf.reconcile_interval_s,
                              &daemon->reconciler));
@@ -156,6 +163,7 @@ static void daemon_stop(struct daemon *daemon)
     }
     http_admin_stop(daemon->admin);
     reconciler_stop(daemon->reconciler);
+    tally_stop(daemon->tally);
     janitor_stop(daemon->janitor);
     bus_server_close(daemon->server);
     intake_free(daemon->intake);

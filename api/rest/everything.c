@@ -20,7 +20,67 @@ static const struct query_rule rules[Q_COUNT] = {
 
 static const char *const refused[] = {"q", "errors", "source", "state", "from", "to", NULL};
 
-enum { COLUMN_TRACES = CONVERSATION_COLUMN_SORT + 1, COLUMN_ERRORS };
+/* Behind the columns that every list has. The last are null until the spans were tallied. */
+enum {
+    COLUMN_TRACES = CONVERSATION_COLUMN_SORT + 1,
+    COLUMN_ERROR_TRACES,
+    COLUMN_KINDS,
+    COLUMN_ERRORS,
+    COLUMN_TURNS,
+    COLUMN_ANSWERED,
+    COLUMN_SLOWEST,
+    COLUMN_SLOWEST_TURN,
+    COLUMN_TALLIED,
+};
+
+static void int_or_null(struct out *out, const char *key, const struct db_rows *rows, int column)
+{
+    if (db_is_null(rows, column)) {
+        out_null(out, key);
+    } else {
+        out_int(out, key, db_get_int(rows, column));
+    }
+}
+
+/* "2,1" as ["external", "livekit"]: by number. */
+static void kinds_write(struct out *out, const struct db_rows *rows)
+{
+    bool has[MATCH_KIND_COUNT] = {false};
+    struct bytes text =
+        db_is_null(rows, COLUMN_KINDS) ? bytes_of(NULL, 0) : db_get_bytes(rows, COLUMN_KINDS);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned kind = (unsigned)text.ptr[i] - '0'; /* all of them have one digit */
+        if (kind < MATCH_KIND_COUNT) {
+            has[kind] = true;
+        }
+    }
+    out_array(out, "matchedKinds");
+    for (unsigned kind = 0; kind < MATCH_KIND_COUNT; kind++) {
+        if (has[kind]) {
+            out_word(out, NULL, match_kind_name(kind));
+        }
+    }
+    out_end_array(out);
+}
+
+static void tally_write(struct out *out, const struct db_rows *rows)
+{
+    int_or_null(out, "errorCount", rows, COLUMN_ERRORS);
+    int_or_null(out, "turnCount", rows, COLUMN_TURNS);
+    int_or_null(out, "answeredTurnCount", rows, COLUMN_ANSWERED);
+    if (db_is_null(rows, COLUMN_SLOWEST)) {
+        out_null(out, "slowestTurnMs");
+    } else {
+        out_ms_between(out, "slowestTurnMs", (struct unix_ns){0},
+                       (struct unix_ns){db_get_int(rows, COLUMN_SLOWEST)});
+    }
+    int_or_null(out, "slowestTurn", rows, COLUMN_SLOWEST_TURN);
+    if (db_is_null(rows, COLUMN_TALLIED)) {
+        out_null(out, "talliedAt");
+    } else {
+        out_time(out, "talliedAt", db_get_time(rows, COLUMN_TALLIED), 3);
+    }
+}
 
 static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows, struct out *out)
 {
@@ -48,7 +108,9 @@ static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows,
     }
     conversation_write_keys(out, "keys", it.keys, it.keys_count);
     out_int(out, "traceCount", db_get_int(rows, COLUMN_TRACES));
-    out_int(out, "errorTraceCount", db_get_int(rows, COLUMN_ERRORS));
+    out_int(out, "errorTraceCount", db_get_int(rows, COLUMN_ERROR_TRACES));
+    kinds_write(out, rows);
+    tally_write(out, rows);
     out_end_object(out);
     return OK;
 }

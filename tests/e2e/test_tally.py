@@ -1,0 +1,119 @@
+"""Lists show turns, the slowest of them and errors without decoding a span: a correlator counts them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support import otlp
+from support.process import wait_until
+
+RECORDED = Path(__file__).resolve().parents[1] / "unit/voice/recorded"
+
+
+@pytest.fixture(scope="module")
+def counting(servers):
+    running = servers.cluster(correlators=2, correlator_rows={"tally_quiet_s": 1, "tally_again_s": 3})
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def project(counting):
+    return counting.project(f"tally-{otlp.new_trace_id().hex()[:10]}")
+
+
+@pytest.fixture
+def client(counting, project):
+    made = counting.client(project)
+    yield made
+    made.close()
+
+
+def row_of(client, call):
+    rows = client.get("/v1/conversations?limit=100").data
+    (row,) = [row for row in rows if row["id"] == call]
+    return row
+
+
+def counted(client, call, **wanted):
+    wait_until(lambda: all(row_of(client, call)[key] == value for key, value in wanted.items()), 20,
+               f"{wanted}, not {row_of(client, call)}")
+    return row_of(client, call)
+
+
+def export(client, body, content_type="application/json"):
+    response = client.export(body, content_type)
+    assert response.status == 200, response.body
+
+
+def recorded(name, room):
+    body = (RECORDED / f"{name}.json").read_bytes()
+    attributes = json.loads(body)["resourceSpans"][0]["resource"]["attributes"]
+    (old,) = [one["value"]["stringValue"] for one in attributes if one["key"] == "livekit.room.id"]
+    return body.replace(old.encode(), room.encode())
+
+
+def test_a_call_is_counted_once_it_is_quiet(client):
+    room = f"RM_{otlp.new_trace_id().hex()[:12]}"
+    call = client.post_json("/v1/call", {"livekitRoomId": room}).data["id"]
+    row = row_of(client, call)
+    assert (row["traceCount"], row["turnCount"], row["errorCount"], row["talliedAt"]) == (0, None, None, None)
+    assert row["matchedKinds"] == []
+    export(client, recorded("livekit-python", room))
+    row = counted(client, call, turnCount=4)
+    assert (row["traceCount"], row["errorCount"], row["answeredTurnCount"], row["slowestTurn"]) == (1, 0, 1, 4)
+    assert row["matchedKinds"] == ["livekit"]
+    line = client.get(f"/v1/call/{call}/timeline").data
+    assert row["slowestTurnMs"] * 1e6 == pytest.approx(line["responses"]["slowestNs"])
+
+
+def test_late_spans_count_again(client):
+    key = f"order-{otlp.new_trace_id().hex()}"
+    trace, session = otlp.new_trace_id(), otlp.new_span_id()
+    call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+
+    def spans(number, error=False):
+        turn = otlp.new_span_id()
+        made = [otlp.span(trace, "turn", {"roark.external_id": key}, session, turn),
+                otlp.span(trace, "llm", {"metrics.ttfb": 0.1}, turn)]
+        made[1].status.code = 2 if error else 0
+        export(client, otlp.request(made).SerializeToString(), "application/x-protobuf")
+
+    spans(1)
+    counted(client, call, turnCount=1, errorCount=0)
+    spans(2, error=True)
+    row = counted(client, call, turnCount=2, errorCount=1)
+    assert row["slowestTurnMs"] is None and row["slowestTurn"] is None
+
+
+def test_a_trace_linked_afterwards_is_counted(client):
+    key = f"order-{otlp.new_trace_id().hex()}"
+    trace = otlp.new_trace_id()
+    export(client, otlp.request([otlp.span(trace, "turn", {"roark.external_id": key})]).SerializeToString(),
+           "application/x-protobuf")
+    call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+    row = counted(client, call, turnCount=1)
+    assert row["matchedKinds"] == ["external"]
+
+
+def test_one_correlator_counts_and_another_takes_over(counting, client):
+    def turn_of(key):
+        call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+        export(client, otlp.request([otlp.span(otlp.new_trace_id(), "turn", {"roark.external_id": key})]
+                                    ).SerializeToString(), "application/x-protobuf")
+        counted(client, call, turnCount=1)
+
+    def tallies():
+        return [one.metrics()["calltrace_tallies_total"] for one in counting.correlators]
+
+    turn_of(f"a-{otlp.new_trace_id().hex()}")
+    before = tallies()
+    assert min(before) == 0 < max(before)
+    busy = counting.correlators[before.index(max(before))]
+    busy.close()
+    other = counting.correlators[1 - before.index(max(before))]
+    turn_of(f"b-{otlp.new_trace_id().hex()}")
+    assert other.metrics()["calltrace_tallies_total"] > 0
+    busy.start()
+    busy.wait_ready()
