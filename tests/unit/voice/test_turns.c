@@ -27,20 +27,20 @@ static struct unix_ns begin_of(const struct turns_span *spans, size_t count)
     return begin;
 }
 
-static double ms_of(int64_t ns)
+/* Times of the random spans lie further apart than 64 bits tell; the text only has to be the same again. */
+static double ms_between(struct unix_ns from, struct unix_ns to)
 {
-    return (double)ns / NS_PER_MS;
+    return (double)(int64_t)((uint64_t)to.ns - (uint64_t)from.ns) / NS_PER_MS;
 }
 
 static void wait_tell(struct buf *out, const struct turn_wait *wait, struct unix_ns begin)
 {
-    buf_printf(out, " [%.1f-%.1f %s %s", ms_of(wait->from.ns - begin.ns),
-               ms_of(wait->to.ns - begin.ns), turn_anchor_name(wait->from_by),
-               turn_anchor_name(wait->to_by));
+    buf_printf(out, " [%.1f-%.1f %s %s", ms_between(begin, wait->from), ms_between(begin, wait->to),
+               turn_anchor_name(wait->from_by), turn_anchor_name(wait->to_by));
     for (size_t i = 0; i < WAIT_STAGE_COUNT; i++) {
         if (wait->split.parts_ns[i] > 0) {
             buf_printf(out, " %s=%.1f", split_stage_name((enum wait_stage)i),
-                       ms_of(wait->split.parts_ns[i]));
+                       (double)wait->split.parts_ns[i] / NS_PER_MS);
         }
     }
     buf_add_text(out, wait->is_over ? " over" : wait->is_sums_only ? " sums" : "");
