@@ -295,12 +295,11 @@ static err_t parts_start(struct api *api, struct detail *detail)
     TRY(bus_client_open(&bus, detail, &api->bus));
     TRY(pools_start(api));
     TRY(housekeeper_start(api, detail));
-    if (conf->admin_listen[0] != '\0') {
-        TRY(http_admin_start(&admin, detail, &api->admin));
-    }
     TRY(listener_start(api, API_LISTENER_HTTPS, conf->listen, detail));
     TRY(listener_start(api, API_LISTENER_HTTP, conf->listen_http, detail));
-    return listener_start(api, API_LISTENER_PAGES, conf->listen_pages, detail);
+    TRY(listener_start(api, API_LISTENER_PAGES, conf->listen_pages, detail));
+    /* Last: its numbers are read off all of the above. */
+    return conf->admin_listen[0] == '\0' ? OK : http_admin_start(&admin, detail, &api->admin);
 }
 
 err_t api_start(struct api *api, const struct api_conf *conf, const struct route *routes,

@@ -79,8 +79,8 @@ static inline const struct api_conf *api_conf(const struct api *api)
     return api->conf;
 }
 
-/* Starts everything, in this order: metrics' gauges, key cache, live, bus, pools, housekeeper, admin listener,
- * listeners. `api` is the caller's and keeps `conf` and `routes`. On failure what was started is stopped.
+/* Starts everything, in this order: metrics' gauges, key cache, live, bus, pools, housekeeper, listeners,
+ * admin listener. `api` is the caller's and keeps `conf` and `routes`. On failure what was started is stopped.
  * Errors: BAD_CONFIG, SYSTEM, MEMORY; detail says. */
 FALLIBLE api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
                    size_t routes_count, struct detail *detail);

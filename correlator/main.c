@@ -152,6 +152,7 @@ static void daemon_stop(struct daemon *daemon)
     if (daemon->intake != NULL) {
         intake_close(daemon->intake);
     }
+    http_admin_stop(daemon->admin); /* its numbers are read off the writers */
     for (size_t i = 0; i < daemon->writers_count; i++) {
         writer_join(daemon->writers[i]);
     }
@@ -161,7 +162,6 @@ static void daemon_stop(struct daemon *daemon)
             bus_work_drop(left);
         }
     }
-    http_admin_stop(daemon->admin);
     reconciler_stop(daemon->reconciler);
     tally_stop(daemon->tally);
     janitor_stop(daemon->janitor);
