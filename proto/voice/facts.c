@@ -42,6 +42,7 @@ enum fact {
 struct row {
     enum fact fact;
     const char *key;
+    size_t key_len;
     const char *member; /* of the JSON text under the key; NULL: the attribute itself */
     enum unit unit;
     enum voice_stage stage;
@@ -50,9 +51,10 @@ struct row {
 static const struct row rows[] = {
 #define STAGE_OF(operation, stage)
 #define STAGE_NAMED(name, stage)
-#define FACT(fact, key, form, stage) {FACT_##fact, key, NULL, UNIT_##form, VOICE_STAGE_##stage},
+#define FACT(fact, key, form, stage) \
+    {FACT_##fact, key, sizeof(key) - 1, NULL, UNIT_##form, VOICE_STAGE_##stage},
 #define METRIC(fact, key, member, form, stage) \
-    {FACT_##fact, key, member, UNIT_##form, VOICE_STAGE_##stage},
+    {FACT_##fact, key, sizeof(key) - 1, member, UNIT_##form, VOICE_STAGE_##stage},
 #include "proto/voice/facts.def"
 #undef STAGE_OF
 #undef STAGE_NAMED
@@ -129,10 +131,10 @@ static const struct place places[FACT_COUNT] = {
 
 static const char operation_key[] = "gen_ai.operation.name";
 
-static const struct voice_attribute *find(const struct voice_span *span, const char *key)
+static const struct voice_attribute *find(const struct voice_span *span, struct bytes key)
 {
     for (size_t i = 0; i < span->count; i++) {
-        if (bytes_equal_text(span->attributes[i].key, key)) {
+        if (bytes_equal(span->attributes[i].key, key)) {
             return &span->attributes[i];
         }
     }
@@ -260,7 +262,8 @@ static bool row_read(const struct row *row, const struct voice_attribute *attrib
 void voice_facts_read(const struct voice_span *span, struct voice_facts *ret_facts)
 {
     *ret_facts = (struct voice_facts){0};
-    const struct voice_attribute *operation = find(span, operation_key);
+    const struct voice_attribute *operation =
+        find(span, bytes_of(operation_key, sizeof operation_key - 1));
     if (operation != NULL && operation->form == VOICE_FORM_TEXT) {
         ret_facts->operation = operation->text;
     }
@@ -270,7 +273,8 @@ void voice_facts_read(const struct voice_span *span, struct voice_facts *ret_fac
         const struct row *row = &rows[i];
         bool is_asked = !is_found[row->fact] &&
                         (row->stage == VOICE_STAGE_ANY || row->stage == ret_facts->stage);
-        const struct voice_attribute *attribute = is_asked ? find(span, row->key) : NULL;
+        const struct voice_attribute *attribute =
+            is_asked ? find(span, bytes_of(row->key, row->key_len)) : NULL;
         if (attribute != NULL) {
             is_found[row->fact] = row_read(row, attribute, span, ret_facts);
         }
@@ -280,7 +284,7 @@ void voice_facts_read(const struct voice_span *span, struct voice_facts *ret_fac
 bool voice_key_is_known(struct bytes key)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (bytes_equal_text(key, rows[i].key)) {
+        if (bytes_equal(key, bytes_of(rows[i].key, rows[i].key_len))) {
             return true;
         }
     }

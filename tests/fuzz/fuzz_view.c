@@ -1,8 +1,10 @@
-/* Any octets as a stored segment, raw and compressed: opening, every iterator and both writers. */
+/* Any octets as a stored segment, raw and compressed: opening, every iterator, both writers, and the turns that the
+ * spans make. */
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
 #include "proto/otlp/segment.h"
 #include "proto/otlp/view.h"
+#include "proto/voice/spans.h"
 
 #include "proto/base/banned.h"
 
@@ -35,6 +37,29 @@ static void span_walk(const struct otlp_span *span, struct buf *out)
     }
 }
 
+static void turns_walk(const struct view *view, struct arena *arena)
+{
+    struct turns_span *spans = NULL;
+    size_t count = 0;
+    struct turns turns;
+    const struct turns_options options = {.is_chat = view->spans_count % 2 == 0};
+    if (!err_is_ok(voice_spans_read(view, 1, arena, &spans, &count)) ||
+        !err_is_ok(turns_make(spans, count, &options, arena, &turns))) {
+        return; /* the arena was too small */
+    }
+    for (size_t i = 0; i < turns.count; i++) {
+        for (size_t n = 0; n < turns.turns[i].waits_count; n++) {
+            const struct turn_wait *wait = &turns.turns[i].waits[n];
+            int64_t sum = 0;
+            for (size_t part = 0; part < WAIT_STAGE_COUNT; part++) {
+                INVARIANT(wait->split.parts_ns[part] >= 0);
+                sum += wait->split.parts_ns[part];
+            }
+            INVARIANT(sum == wait->to.ns - wait->from.ns);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena;
@@ -48,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < view.spans_count; i++) {
             span_walk(&view.spans[i], &out);
         }
+        turns_walk(&view, &arena);
         buf_reset(&out);
         (void)view_json(&view, &arena, &out).code; /* odd values may be refused */
         buf_reset(&out);
