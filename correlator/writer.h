@@ -9,7 +9,7 @@
  *        trace       upsert in order. This locks the row against every other writer and skipper of the trace,
  *                    and gives back `is_skipped` as it is now.
  *        trace_key   insert what is new; a skipping trace flags its rooms, old keys too.
- *        trace_tag   insert what is new.
+ *        trace_tag   insert what is new: tags, and services under an empty key.
  *        segment     insert, day and skip taken from the trace's locked row; known hashes fall away.
  *        link        insert what the rendezvous found, unless the trace is skipped.
  *        word        insert what this process has not seen.

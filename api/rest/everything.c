@@ -7,18 +7,39 @@
 
 #include "proto/base/banned.h"
 
-enum { Q_LIMIT, Q_AFTER, Q_KIND, Q_LINKED, Q_COUNT };
+enum {
+    Q_LIMIT,
+    Q_AFTER,
+    Q_KIND,
+    Q_LINKED,
+    Q_ERRORS,
+    Q_SOURCE,
+    Q_STATE,
+    Q_FROM,
+    Q_TO,
+    Q_SEARCH,
+    Q_COUNT,
+};
 
+enum { SEARCH_CHARS_MAX = 255 };
+
+/* In the order of their numbers, which begin at one. */
 static const char *const kinds[] = {"call", "chat", NULL};
+static const char *const sources[] = {"api", "livekit", "vapi", "livekit-sdk", "pipecat", NULL};
+static const char *const states[] = {"RINGING", "IN_PROGRESS", "ENDED", NULL};
 
 static const struct query_rule rules[Q_COUNT] = {
     [Q_LIMIT] = {.name = "limit", .type = QUERY_INTEGER, .least = 1, .most = PAGE_LIMIT_MAX},
     [Q_AFTER] = {.name = "after", .type = QUERY_CURSOR},
     [Q_KIND] = {.name = "kind", .type = QUERY_WORD, .words = kinds},
     [Q_LINKED] = {.name = "linked", .type = QUERY_TRUTH},
+    [Q_ERRORS] = {.name = "errors", .type = QUERY_TRUTH},
+    [Q_SOURCE] = {.name = "source", .type = QUERY_WORD, .words = sources},
+    [Q_STATE] = {.name = "state", .type = QUERY_WORD, .words = states},
+    [Q_FROM] = {.name = "from", .type = QUERY_TIME},
+    [Q_TO] = {.name = "to", .type = QUERY_TIME},
+    [Q_SEARCH] = {.name = "q", .type = QUERY_TEXT, .most = SEARCH_CHARS_MAX},
 };
-
-static const char *const refused[] = {"q", "errors", "source", "state", "from", "to", NULL};
 
 /* Behind the columns that every list has. The last are null until the spans were tallied. */
 enum {
@@ -96,6 +117,11 @@ static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows,
         out_null(out, "title");
     }
     out_time(out, "createdAt", it.created, 3);
+    if (it.status == CONVERSATION_STATUS_NONE) {
+        out_null(out, "state");
+    } else {
+        out_word(out, "state", states[it.status - 1]);
+    }
     if (it.has_started) {
         out_time(out, "startedAt", it.started, 3);
     } else {
@@ -147,14 +173,29 @@ static void answer(struct exchange *exchange, struct db_rows *rows, int64_t limi
     out_answer(&out, exchange);
 }
 
+static struct db_value number_or_null(const struct query_value *value)
+{
+    return value->has ? db_int2((int16_t)(value->number + 1)) : db_null();
+}
+
+static struct db_value truth_or_null(const struct query_value *value)
+{
+    return value->has ? db_bool(value->number == 1) : db_null();
+}
+
+static struct db_value time_or_null(const struct query_value *value)
+{
+    return value->has ? db_time(value->at) : db_null();
+}
+
 void rest_conversations(struct exchange *exchange)
 {
-    enum { FILTERS = 3, VALUES = 6 };
+    enum { FILTERS = 9, VALUES = 12 };
     struct query_value query[Q_COUNT];
     struct uuid project = exchange_project(exchange);
     struct uuid after;
     struct unix_ns at = {INT64_MAX};
-    if (!query_refuse(exchange, refused) || !query_read(exchange, rules, Q_COUNT, query)) {
+    if (!query_read(exchange, rules, Q_COUNT, query)) {
         return;
     }
     memset(after.b, 0xff, sizeof after.b);
@@ -167,8 +208,14 @@ void rest_conversations(struct exchange *exchange)
     int64_t limit = query[Q_LIMIT].has ? query[Q_LIMIT].number : PAGE_LIMIT_DEFAULT;
     const struct db_value values[VALUES] = {
         db_uuid(&project),
-        query[Q_KIND].has ? db_int2((int16_t)(query[Q_KIND].number + 1)) : db_null(),
-        query[Q_LINKED].has ? db_bool(query[Q_LINKED].number == 1) : db_null(),
+        number_or_null(&query[Q_KIND]),
+        truth_or_null(&query[Q_LINKED]),
+        truth_or_null(&query[Q_ERRORS]),
+        number_or_null(&query[Q_SOURCE]),
+        number_or_null(&query[Q_STATE]),
+        time_or_null(&query[Q_FROM]),
+        time_or_null(&query[Q_TO]),
+        query[Q_SEARCH].has ? db_text(query[Q_SEARCH].text) : db_null(),
         db_time(at),
         db_uuid(&after),
         db_int4((int32_t)limit + 1),

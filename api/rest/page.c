@@ -39,22 +39,41 @@ void page_begin(struct out *out)
     out_array(out, "data");
 }
 
-void page_end(struct out *out, int64_t total, int64_t total_max, const char *next)
+static void foot_begin(struct out *out, int64_t total, bool is_exact, const char *next)
 {
-    bool is_more = total_max > 0 && total > total_max;
     out_end_array(out);
     out_object(out, "pagination");
-    if (is_more) {
-        out_null(out, "total");
-        out_int(out, "atLeast", total_max);
-    } else {
+    if (is_exact) {
         out_int(out, "total", total);
+    } else {
+        out_null(out, "total");
+        out_int(out, "atLeast", total);
     }
     out_bool(out, "hasMore", next != NULL);
     if (next == NULL) {
         out_null(out, "nextCursor");
     } else {
         out_word(out, "nextCursor", next);
+    }
+}
+
+void page_end(struct out *out, int64_t total, int64_t total_max, const char *next)
+{
+    bool is_more = total_max > 0 && total > total_max;
+    foot_begin(out, is_more ? total_max : total, !is_more, next);
+    out_end_object(out);
+    out_end_object(out);
+}
+
+void page_end_bounded(struct out *out, const struct page_foot *foot)
+{
+    foot_begin(out, foot->total, foot->is_exact, foot->next);
+    out_bool(out, "isPartial", foot->is_partial);
+    if (foot->is_partial) {
+        out_time(out, "searchedTo", foot->to, 9);
+    }
+    if (foot->too_large > 0) {
+        out_int(out, "tooLarge", (int64_t)foot->too_large);
     }
     out_end_object(out);
     out_end_object(out);

@@ -130,18 +130,6 @@ bool query_read(struct exchange *exchange, const struct query_rule *rules, size_
     return true;
 }
 
-bool query_refuse(struct exchange *exchange, const char *const *names)
-{
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (http_parameter(exchange_http(exchange), names[i]) != NULL) {
-            exchange_error(exchange, 400, "not_supported",
-                           "the parameter %s is not supported by this version", names[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
 bool query_path_uuid(struct exchange *exchange, size_t n, const char *what, struct uuid *ret_id)
 {
     if (uuid_from_text(bytes_of_text(exchange_path_part(exchange, n)), ret_id)) {

@@ -6,8 +6,7 @@
  *     struct query_value query[Q_COUNT];
  *     if (!query_read(exchange, rules, Q_COUNT, query)) { return; }      answered 400, naming the parameter
  *
- * Parameters that no rule names are ignored, but for those of not_supported (query_refuse). Of a repeated one
- * the first counts. Thread: the exchange's. Values borrow from the exchange. */
+ * Parameters that no rule names are ignored. Of a repeated one the first counts. Thread: the exchange's. Values borrow from the exchange. */
 #ifndef CALLTRACE_REST_QUERY_H
 #define CALLTRACE_REST_QUERY_H
 
@@ -50,9 +49,6 @@ bool query_read(struct exchange *exchange, const struct query_rule *rules, size_
 
 /* Answers 400 about `name` and returns false. */
 bool query_bad(struct exchange *exchange, const char *name, const char *message);
-
-/* Answers 400 `not_supported` and returns false if a parameter of the list (ends in NULL) was sent. */
-bool query_refuse(struct exchange *exchange, const char *const *names);
 
 /* The n-th part of the path as an id; false: answered 404. `what` is "call", "chat", ... */
 bool query_path_uuid(struct exchange *exchange, size_t n, const char *what, struct uuid *ret_id);

@@ -24,8 +24,18 @@ exchange_fn rest_chat_traces;
 /* GET /v1/conversations: calls and chats together */
 exchange_fn rest_conversations;
 
-/* GET /v1/traces, /v1/traces/{traceId}, /v1/traces/{traceId}/tree */
+/* GET /v1/traces, and what the explorer shows beside its rows: /v1/traces/suggest, /histogram, /groups */
 exchange_fn rest_traces;
+exchange_fn rest_traces_suggest;
+exchange_fn rest_traces_histogram;
+exchange_fn rest_traces_groups;
+
+/* GET /v1/traces/{traceId}/search, /spans/{spanId}, /spans/{spanId}/values/{valueId} */
+exchange_fn rest_trace_search;
+exchange_fn rest_span_get;
+exchange_fn rest_span_value;
+
+/* GET /v1/traces/{traceId}, /v1/traces/{traceId}/tree */
 exchange_fn rest_trace_get;
 exchange_fn rest_trace_tree;
 

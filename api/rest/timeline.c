@@ -7,7 +7,7 @@
 #include "api/rest/page.h"
 #include "api/rest/query.h"
 #include "api/rest/rest.h"
-#include "api/rest/trace.h"
+#include "api/rest/trace_row.h"
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
 #include "proto/otlp/segment.h"

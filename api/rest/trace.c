@@ -1,82 +1,11 @@
-#include "api/rest/trace.h"
-
+#include "api/rest/opened.h"
 #include "api/rest/out.h"
-#include "api/rest/page.h"
-#include "api/rest/query.h"
 #include "api/rest/rest.h"
+#include "api/rest/trace_row.h"
 #include "api/rest/tree.h"
-#include "proto/base/mem.h"
-#include "proto/otlp/segment.h"
-#include "proto/otlp/view.h"
 #include "proto/voice/spans.h"
 
 #include "proto/base/banned.h"
-
-/* A trace opened for one answer: its memory is its own, because it may take much and for a short time only. */
-struct opened {
-    struct arena arena;
-    struct view view;
-    struct trace_id id;
-    bool has_root;
-    struct unix_ns last_seen;
-};
-
-enum {
-    /* Raw segments, span heads and the tree of LIMIT_DISPLAY_SPANS spans of 5 KB. */
-    OPENED_BYTES_MAX = 768 << 20,
-};
-
-/* A stored segment says how long it is, but nobody believes it beyond what one may have. */
-static FALLIBLE segments_open(struct db_rows *rows, struct opened *opened)
-{
-    size_t count = 0;
-    struct bytes *raws = arena_zero(&opened->arena, db_rows_count(rows), sizeof *raws);
-    if (raws == NULL) {
-        return FAIL(NO_SPACE);
-    }
-    while (db_next(rows)) {
-        opened->has_root = !db_is_null(rows, 2);
-        opened->last_seen = db_get_time(rows, 3);
-        TRY(segment_inflate(db_get_bytes(rows, 1), (size_t)db_get_int(rows, 0), &opened->arena,
-                            &raws[count]));
-        count++;
-    }
-    return view_open(raws, count, &opened->arena, &opened->view);
-}
-
-/* The trace that the path names. False: answered; nothing is held. */
-static bool trace_open(struct exchange *exchange, struct opened *opened)
-{
-    struct uuid project = exchange_project(exchange);
-    struct db_rows *rows = NULL;
-    *opened = (struct opened){.has_root = false};
-    if (!query_path_trace(exchange, 0, &opened->id)) {
-        return false;
-    }
-    const struct db_value values[] = {db_uuid(&project),
-                                      db_bytes(bytes_of(opened->id.b, sizeof opened->id.b))};
-    if (!page_run(exchange, STMT_TRACE_SEGMENTS, values, 2, &rows)) {
-        return false;
-    }
-    if (db_rows_count(rows) == 0) {
-        db_rows_free(rows);
-        exchange_error(exchange, 404, "not_found", "there is no trace with this id in the project");
-        return false;
-    }
-    arena_init(&opened->arena, OPENED_BYTES_MAX);
-    err_t err = segments_open(rows, opened);
-    db_rows_free(rows);
-    if (!err_is_ok(err)) {
-        struct detail detail = {0};
-        bool is_input = err_class(err) == ERR_CLASS_INPUT;
-        detail_set(&detail, "the trace cannot be shown: %s", err_text(err));
-        arena_fini(&opened->arena);
-        /* What is stored is ours; a client did nothing wrong by asking for it. */
-        exchange_fail(exchange, is_input ? FAIL(INTERNAL) : err, &detail);
-        return false;
-    }
-    return true;
-}
 
 /* --- the whole trace ------------------------------------------------------------------------------- */
 
@@ -119,7 +48,7 @@ static bool wants_protobuf(const struct http_request *request)
 void rest_trace_get(struct exchange *exchange)
 {
     struct opened opened;
-    if (!trace_open(exchange, &opened)) {
+    if (!opened_init(exchange, &opened)) {
         return;
     }
     bool is_protobuf = wants_protobuf(exchange_http(exchange));
@@ -131,7 +60,7 @@ void rest_trace_get(struct exchange *exchange)
     } else {
         err = view_json(&opened.view, &opened.arena, &out.buf);
     }
-    arena_fini(&opened.arena);
+    opened_fini(&opened);
     if (err_is_ok(err)) {
         out_answer_as(&out, exchange, is_protobuf ? type_protobuf : type_json);
     } else {
@@ -328,7 +257,7 @@ void rest_trace_tree(struct exchange *exchange)
     struct opened opened;
     struct tree tree;
     struct drawing drawing;
-    if (!trace_open(exchange, &opened)) {
+    if (!opened_init(exchange, &opened)) {
         return;
     }
     err_t err = drawing_make(&opened, &tree, &drawing);
@@ -340,5 +269,5 @@ void rest_trace_tree(struct exchange *exchange)
     } else {
         exchange_fail(exchange, err, &(struct detail){0});
     }
-    arena_fini(&opened.arena);
+    opened_fini(&opened);
 }

@@ -232,12 +232,26 @@ static FALLIBLE gather_keys(const struct piece *pieces, size_t count, struct are
     return OK;
 }
 
+/* A service is kept as a tag with an empty key, which no tag of a client has: so a trace is found by every service
+ * that has a span in it. */
+static void gather_services(const struct piece *piece, struct plan_tag *tags, size_t *used)
+{
+    for (size_t n = 0; n < piece->trace->words_count; n++) {
+        const struct bus_word *word = &piece->trace->words[n];
+        if (word->kind == WORD_KIND_SERVICE) {
+            tags[(*used)++] = (struct plan_tag){.project = piece->project,
+                                                .tag = {bytes_of("", 0), word->value},
+                                                .trace = piece->trace->id};
+        }
+    }
+}
+
 static FALLIBLE gather_tags(const struct piece *pieces, size_t count, struct arena *arena,
                             struct plan *plan)
 {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
-        total += pieces[i].trace->tags_count;
+        total += pieces[i].trace->tags_count + pieces[i].trace->words_count;
     }
     plan->tags = arena_zero(arena, total, sizeof *plan->tags);
     if (plan->tags == NULL) {
@@ -250,8 +264,9 @@ static FALLIBLE gather_tags(const struct piece *pieces, size_t count, struct are
                                                    .tag = pieces[i].trace->tags[n],
                                                    .trace = pieces[i].trace->id};
         }
+        gather_services(&pieces[i], plan->tags, &used);
     }
-    plan->tags_count = sort_unique(plan->tags, total, sizeof *plan->tags, compare_tags);
+    plan->tags_count = sort_unique(plan->tags, used, sizeof *plan->tags, compare_tags);
     return OK;
 }
 

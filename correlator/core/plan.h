@@ -34,7 +34,7 @@ struct plan_key {
 
 struct plan_tag {
     struct uuid project;
-    struct bus_tag tag;
+    struct bus_tag tag; /* an empty key: a service of the trace */
     struct trace_id trace;
 };
 

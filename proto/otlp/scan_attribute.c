@@ -172,7 +172,7 @@ struct value {
     struct bytes data;
 };
 
-enum { ANY_TEXT = 1, ANY_BOOL = 2, ANY_INT = 3, ANY_ARRAY = 5, ANY_KEY_VALUES = 6 };
+enum { ANY_TEXT = 1, ANY_BOOL = 2, ANY_INT = 3, ANY_DOUBLE = 4, ANY_ARRAY = 5, ANY_KEY_VALUES = 6 };
 
 /* What the value says as a text: itself, or an integer's digits. False for all others. */
 static bool value_text(struct scan *scan, const struct value *value, struct bytes *ret_text)
@@ -245,7 +245,8 @@ static bool is_true(const struct value *value)
 static void attribute_use(struct scan *scan, struct scan_word *key, const struct value *value,
                           struct scan_holder *holder)
 {
-    struct scan_record record = {.key = key};
+    struct scan_record record = {
+        .key = key, .is_number = value->number == ANY_INT || value->number == ANY_DOUBLE};
     if (value->number == ANY_TEXT && value->data.len <= LIMIT_TERM_BYTES) {
         record.has_value = true;
         record.value = value->data.ptr;

@@ -87,6 +87,7 @@ static bool word_touch(struct scan *scan, struct scan_word *word, uint32_t trace
     word->trace = trace + 1;
     word->values_count = 0;
     word->is_overflowing = false;
+    word->has_number = false;
     buf_add(&scan->touched, bytes_of(&word, sizeof(void *)));
     return true;
 }
@@ -99,6 +100,7 @@ static void run_gather(struct scan *scan, const struct scan_run *run, uint32_t t
         const struct scan_record *record = &run->first[i];
         struct scan_word *key = record->key;
         word_touch(scan, key, trace);
+        key->has_number |= record->is_number;
         if (!record->has_value || key->is_overflowing) {
             continue;
         }
@@ -120,6 +122,9 @@ static void run_gather(struct scan *scan, const struct scan_run *run, uint32_t t
 static void key_finish(struct scan *scan, const struct scan_word *key)
 {
     term_add(scan, term_exists_hashed(scan->space, key->hash));
+    if (key->has_number) {
+        term_add(scan, term_number_hashed(scan->space, key->hash));
+    }
     if (key->is_word) {
         word_add(scan, WORD_KIND_ATTRIBUTE, key->text, bytes_of(NULL, 0));
     }

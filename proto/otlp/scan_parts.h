@@ -38,6 +38,7 @@ struct scan_word {
     bool is_word;        /* fits the dictionary */
     bool is_sensitive;   /* a `pii` part: its values do not go into the dictionary */
     bool is_overflowing; /* state of the trace being gathered, with all that follows */
+    bool has_number;
     uint8_t values_count;
     uint32_t trace; /* its index + 1 */
     const struct scan_record *values[LIMIT_TERM_VALUES];
@@ -51,6 +52,7 @@ struct scan_record {
     uint64_t value_hash;
     uint32_t value_len;
     bool has_value; /* a short text or a boolean */
+    bool is_number;
 };
 
 struct scan_run {

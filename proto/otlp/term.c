@@ -11,6 +11,7 @@ enum term_kind {
     TERM_KIND_VALUE = 5,
     TERM_KIND_OVERFLOW = 6,
     TERM_KIND_PARTIAL = 7,
+    TERM_KIND_NUMBER = 8,
 };
 
 struct term_space term_space_of(struct uuid project)
@@ -67,6 +68,11 @@ uint64_t term_overflow_hashed(struct term_space space, uint64_t key_hash)
     return make(space, TERM_KIND_OVERFLOW, key_hash, 0);
 }
 
+uint64_t term_number_hashed(struct term_space space, uint64_t key_hash)
+{
+    return make(space, TERM_KIND_NUMBER, key_hash, 0);
+}
+
 uint64_t term_exists(struct term_space space, struct bytes key)
 {
     return term_exists_hashed(space, term_hash(key));
@@ -80,6 +86,11 @@ uint64_t term_value(struct term_space space, struct bytes key, struct bytes text
 uint64_t term_overflow(struct term_space space, struct bytes key)
 {
     return term_overflow_hashed(space, term_hash(key));
+}
+
+uint64_t term_number(struct term_space space, struct bytes key)
+{
+    return term_number_hashed(space, term_hash(key));
 }
 
 uint64_t term_partial(struct term_space space)

@@ -134,6 +134,22 @@ FALLIBLE view_json(const struct view *view, struct arena *arena, struct buf *out
 /* One span's object alone, as it stands in view_json. */
 FALLIBLE view_span_json(const struct otlp_span *span, struct arena *arena, struct buf *out);
 
+/* Texts and bytes with more than `chars_max` characters are not written but handed over, in the order in which they
+ * stand; `write` puts a JSON value in their place. */
+struct view_cut {
+    size_t chars_max;
+    void (*write)(void *context, struct bytes value, bool is_text, struct buf *out);
+    void *context;
+};
+
+/* One span with its resource and scope, as a whole trace of one span would stand in view_json. `cut` may be NULL.
+ * Errors: those of view_json. */
+FALLIBLE view_one_json(const struct view *view, const struct otlp_span *span,
+                       const struct view_cut *cut, struct arena *arena, struct buf *out);
+
+/* Characters of a text; of octets that are no UTF-8 about as many. */
+size_t view_value_chars(struct bytes value);
+
 const struct otlp_resource *view_span_resource(const struct view *view,
                                                const struct otlp_span *span);
 

@@ -21,11 +21,17 @@ struct frame {
     bool is_bare; /* without braces of its own */
 };
 
-enum { FRAMES_MAX = 3 * (LIMIT_ANYVALUE_DEPTH + 1) + 8 };
+enum {
+    FRAMES_MAX = 3 * (LIMIT_ANYVALUE_DEPTH + 1) + 8,
+    /* UTF-8: an octet that goes on with a character */
+    CONTINUATION_MASK = 0xc0,
+    CONTINUATION = 0x80,
+};
 
 struct writer {
     struct arena *arena;
     struct buf *out;
+    const struct view_cut *cut; /* NULL: every value is written whole */
     struct frame frames[FRAMES_MAX];
     size_t depth;
 };
@@ -137,6 +143,15 @@ static FALLIBLE element_write(struct writer *writer, struct frame *frame)
     return OK;
 }
 
+static bool is_cut(const struct view_cut *cut, enum schema_type type, struct bytes data)
+{
+    if (cut == NULL || data.len <= cut->chars_max) {
+        return false;
+    }
+    return type == SCHEMA_TYPE_BYTES ||
+           (type == SCHEMA_TYPE_TEXT && view_value_chars(data) > cut->chars_max);
+}
+
 static FALLIBLE field_write(struct writer *writer, struct frame *frame)
 {
     const struct schema_field *field = schema_field(frame->message, frame->number);
@@ -160,6 +175,11 @@ static FALLIBLE field_write(struct writer *writer, struct frame *frame)
     }
     if (field->type == SCHEMA_TYPE_MESSAGE) {
         return frame_open(writer, field->child, got.data, false);
+    }
+    if (is_cut(writer->cut, field->type, got.data)) {
+        writer->cut->write(writer->cut->context, got.data, field->type == SCHEMA_TYPE_TEXT,
+                           writer->out);
+        return OK;
     }
     scalar_write(field->type, &got, writer->out);
     return OK;
@@ -189,9 +209,9 @@ static FALLIBLE frames_write(struct writer *writer)
 }
 
 static FALLIBLE message_write(enum schema_message message, struct bytes data, bool is_bare,
-                              struct arena *arena, struct buf *out)
+                              const struct view_cut *cut, struct arena *arena, struct buf *out)
 {
-    struct writer writer = {.arena = arena, .out = out};
+    struct writer writer = {.arena = arena, .out = out, .cut = cut};
     TRY(frame_open(&writer, message, data, is_bare));
     return frames_write(&writer);
 }
@@ -200,16 +220,16 @@ static FALLIBLE message_write(enum schema_message message, struct bytes data, bo
 
 err_t view_span_json(const struct otlp_span *span, struct arena *arena, struct buf *out)
 {
-    return message_write(SCHEMA_SPAN, span->raw, false, arena, out);
+    return message_write(SCHEMA_SPAN, span->raw, false, NULL, arena, out);
 }
 
 /* The members of a ResourceSpans or ScopeSpans head and the beginning of its list. */
-static FALLIBLE head_write(enum schema_message message, struct bytes head, struct arena *arena,
-                           struct buf *out)
+static FALLIBLE head_write(enum schema_message message, struct bytes head,
+                           const struct view_cut *cut, struct arena *arena, struct buf *out)
 {
     buf_add_u8(out, '{');
     size_t before = buf_bytes(out).len;
-    TRY(message_write(message, head, true, arena, out));
+    TRY(message_write(message, head, true, cut, arena, out));
     if (buf_bytes(out).len > before) {
         buf_add_u8(out, ',');
     }
@@ -232,15 +252,36 @@ err_t view_json(const struct view *view, struct arena *arena, struct buf *out)
                 buf_add_text(out, is_new_resource ? "]}]}," : "]},");
             }
             if (is_new_resource) {
-                TRY(head_write(SCHEMA_RESOURCE_SPANS, view->resources[next->resource].head, arena,
-                               out));
+                TRY(head_write(SCHEMA_RESOURCE_SPANS, view->resources[next->resource].head, NULL,
+                               arena, out));
             }
-            TRY(head_write(SCHEMA_SCOPE_SPANS, next->head, arena, out));
+            TRY(head_write(SCHEMA_SCOPE_SPANS, next->head, NULL, arena, out));
             scope = next;
         }
         TRY(view_span_json(span, arena, out));
     }
     buf_add_text(out, scope == NULL ? "]}" : "]}]}]}");
+    return buf_err(out);
+}
+
+size_t view_value_chars(struct bytes value)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        chars += (value.ptr[i] & CONTINUATION_MASK) != CONTINUATION;
+    }
+    return chars;
+}
+
+err_t view_one_json(const struct view *view, const struct otlp_span *span,
+                    const struct view_cut *cut, struct arena *arena, struct buf *out)
+{
+    const struct otlp_scope *scope = &view->scopes[span->scope];
+    buf_add_text(out, "{\"resourceSpans\":[");
+    TRY(head_write(SCHEMA_RESOURCE_SPANS, view->resources[scope->resource].head, cut, arena, out));
+    TRY(head_write(SCHEMA_SCOPE_SPANS, scope->head, cut, arena, out));
+    TRY(message_write(SCHEMA_SPAN, span->raw, false, cut, arena, out));
+    buf_add_text(out, "]}]}]}");
     return buf_err(out);
 }
 

@@ -58,19 +58,19 @@ def test_the_api_serves_its_description(running):
     assert response.body == DOCUMENT.read_bytes()
 
 
-def one_trace(client) -> str:
+def one_trace(client) -> tuple[str, str]:
     """A trace with a root, a child and an orphan, for the reads of one trace."""
     trace, root = otlp.new_trace_id(), otlp.new_span_id()
     spans = [otlp.span(trace, "agent_session", span_id=root),
              otlp.span(trace, "llm_node", {"gen_ai.request.model": "m"}, parent=root),
              otlp.span(trace, "tts_node", parent=otlp.new_span_id())]
     assert client.export(otlp.request(spans).SerializeToString()).status == 200
-    return trace.hex()
+    return trace.hex(), root.hex()
 
 
 def test_schemathesis_finds_nothing(running, tmp_path):
     project = running.project("openapi")
-    trace = one_trace(running.client(project))
+    trace, span = one_trace(running.client(project))
     excluded = [word for name in NOT_FUZZED for word in ("--exclude-operation-id", name)]
     done = subprocess.run(
         [str(Path(sys.executable).with_name("schemathesis")),
@@ -80,6 +80,6 @@ def test_schemathesis_finds_nothing(running, tmp_path):
          "--header", f"Authorization: Bearer {project.key}"],
         capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
         env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(HERE),
-             "CALLTRACE_TEST_TRACE": trace})
+             "CALLTRACE_TEST_TRACE": trace, "CALLTRACE_TEST_SPAN": span})
     assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-4000:]
     assert not running.sanitizer_reports()

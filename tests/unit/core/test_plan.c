@@ -147,6 +147,25 @@ static void test_projects_are_apart(void **state)
     assert_int_equal(plan.segments_count, 2);
 }
 
+static void test_a_service_is_kept_as_a_tag_without_a_key(void **state)
+{
+    (void)state;
+    struct one ones[3];
+    one_init(&ones[0], 1, 7);
+    one_init(&ones[1], 1, 7);
+    one_init(&ones[2], 1, 8);
+    ones[0].word = (struct bus_word){WORD_KIND_SERVICE, {NULL, 0}, TEXT("agent")};
+    ones[1].word = ones[0].word;
+    ones[2].word = (struct bus_word){WORD_KIND_ATTRIBUTE, TEXT("agent"), {NULL, 0}};
+    struct plan plan = plan_of(ones, 3);
+    assert_int_equal(plan.tags_count, 3);
+    assert_int_equal(plan.tags[0].tag.key.len, 0);
+    assert_true(bytes_equal_text(plan.tags[0].tag.value, "agent"));
+    assert_int_equal(plan.tags[0].trace.b[0], 7);
+    assert_true(bytes_equal_text(plan.tags[1].tag.key, "env"));
+    assert_true(bytes_equal_text(plan.tags[2].tag.key, "env"));
+}
+
 static int compare_plan_keys(const struct plan_key *a, const struct plan_key *b)
 {
     int order = memcmp(a->project.b, b->project.b, sizeof a->project.b);
@@ -319,6 +338,7 @@ int main(void)
         TEST(test_each_trace_has_its_own_id_as_a_key),
         TEST(test_a_trace_of_many_exports_is_one_row),
         TEST(test_projects_are_apart),
+        TEST(test_a_service_is_kept_as_a_tag_without_a_key),
         TEST(test_rows_are_sorted_whatever_came_first),
         TEST(test_the_same_export_twice_is_one_segment),
         TEST(test_a_skip_in_one_export_flags_the_rooms_of_all),

@@ -410,6 +410,9 @@ static void test_terms_tell_what_a_search_can_find(void **state)
     assert_true(has_term(trace, term_exists(space, bytes_of_text("tokens"))));
     assert_true(has_term(trace, term_exists(space, bytes_of_text("service.name"))));
     assert_false(has_term(trace, term_value(space, bytes_of_text("tokens"), bytes_of_text("5"))));
+    assert_true(has_term(trace, term_number(space, bytes_of_text("tokens"))));
+    assert_false(has_term(trace, term_number(space, bytes_of_text("model"))));
+    assert_false(has_term(trace, term_number(space, bytes_of_text("stream"))));
     assert_false(has_term(trace, term_overflow(space, bytes_of_text("model"))));
     assert_false(has_term(trace, term_status(space, 2)));
     assert_false(has_term(trace, term_partial(space)));

@@ -55,6 +55,19 @@ CURSORS = {
 }
 
 
+# A parameter before a stored segment: tests/fuzz/corpus/view has those.
+PARAMETERS = ["key", "key:value", "key<5", "key>-1.5e3", "a\\:b:c", ":v", "k<", "k\\", "service.name:svc", "span",
+              "k:9223372036854775808", "k>" + "9" * 64, "k" * 250]
+
+
+def filters():
+    view = os.path.join("..", "..", "corpus", "view")
+    segments = {name: open(os.path.join(view, name), "rb").read() for name in sorted(os.listdir(view))}
+    return {f"{n}_{name}": bytes([len(text)]) + text.encode() + segments[name]
+            for n, text in enumerate(PARAMETERS) for name in ("rich", "span_twice", "deep_32", "empty")
+            if n % 3 == 0 or name == "rich"}
+
+
 def write(folder, seeds):
     os.makedirs(folder, exist_ok=True)
     for name, seed in seeds.items():
@@ -66,3 +79,4 @@ if __name__ == "__main__":
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     write("body", BODIES)
     write("cursor", CURSORS)
+    write("filter", filters())
