@@ -1,13 +1,14 @@
 """The link doctor: each reason from real exports and creates, as GET /v1/unmatched tells it."""
 
 import json
+import subprocess
 import time
 import uuid
 from urllib.parse import quote
 
 import pytest
 
-from support import livekit, otlp
+from support import livekit, otlp, paths
 from support.client import JSON
 
 class Ward:
@@ -550,3 +551,135 @@ def test_a_long_row_of_linked_traces_before_the_first_unmatched_one(cluster):
     rows = walk(ward, "&side=traces", 20)
     assert [row["trace"]["traceId"] for row in rows] == [lost.hex()]
     assert [row["what"] for row in walk(ward, "", 20)] == ["trace"]
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+
+def doctor(ward, *words):
+    return ward.cluster.command("doctor", "--project", ward.project.name, *words)
+
+
+def test_the_command_tells_what_to_check_when_nothing_arrived(ward):
+    told = doctor(ward)
+    assert "Nothing arrived" in told
+    assert "No key of this project was ever used" in told
+    for word in ("/v1/traces", "401", "certificate", "flush", "--since"):
+        assert word in told
+
+
+def test_the_command_names_a_missing_scope(cluster):
+    name = f"bare-{uuid.uuid4().hex[:8]}"
+    cluster.command("project", "create", name)
+    cluster.new_key(name, "r", "read")
+    told = cluster.command("doctor", "--project", name)
+    assert "No valid key of this project has the scope ingest" in told
+    assert "No valid key has the scope write" in told
+
+
+def line(told, label):
+    lines = [one for one in told.splitlines() if one.startswith("  " + label)]
+    assert len(lines) == 1, told
+    return " ".join(lines[0].split())
+
+
+def test_the_command_counts_what_arrived(ward):
+    values = [text() for _ in range(3)]
+    for value in values[:2]:
+        ward.create(externalId=value)
+    ward.create("chat", externalId=values[2])
+    for value in values[:2]:
+        trace = ward.export(resource={"roark.external_id": value})
+        ward.export(resource={"roark.external_id": value}, trace=trace)
+    ward.export(resource={"livekit.room.id": text("RM_")})
+    ward.export(resource={"roark.skip": True})
+    told = doctor(ward, "--since", "1h")
+    assert line(told, "traces") == "traces 4 traces, 4 new, 0 with errors"
+    assert line(told, "spans").startswith("spans 5 spans stored of these traces, in 5 segments")
+    assert line(told, "keys on traces") == "keys on traces external 2, livekit 1"
+    assert line(told, "calls and chats") == "calls and chats 2 calls by POST, 1 chat by POST"
+    assert line(told, "keys on calls") == "keys on calls external 3"
+    assert line(told, "links made") == "links made 2 traces and their calls, by 2 keys"
+    assert line(told, "skipped") == "skipped 1 trace by roark.skip, 1 span dropped"
+    assert told.count("no_call:") == 1 and told.count("skipped:") == 1
+    assert told.count("no_trace:") == 1 and values[2] in told
+
+
+def test_the_command_tells_the_reasons(ward):
+    value = text("Order-")
+    call = ward.create(externalId=value)
+    trace = ward.export({"roark.external_id": value.lower()}, name="agent_session")
+    told = doctor(ward)
+    assert f"{trace.hex()}  agent_session, service tests, 1 span" in told
+    assert f"{call}  call by POST" in told
+    assert told.count("spelling: ") == 2 and told.count("Change: ") == 2
+    assert f'"{value}"' in told and f'"{value.lower()}"' in told
+
+
+def test_the_command_says_when_all_is_well(ward):
+    value = text()
+    ward.create(externalId=value)
+    ward.export({"roark.external_id": value})
+    told = doctor(ward, "--since=1d")
+    assert "Traces without a call: none." in told
+    assert "Calls and chats without a trace: none." in told
+
+
+def test_the_command_looks_at_arrivals_not_at_the_times_of_spans(ward):
+    trace = otlp.new_trace_id()
+    ward.send(otlp.request([otlp.span(trace, start=1, end=2)]))
+    assert trace.hex() in doctor(ward)
+    ward.cluster.sql("UPDATE trace SET last_seen_at = now() - interval '2 hours' WHERE trace_id = %s", (trace,))
+    assert trace.hex() not in doctor(ward)
+    assert trace.hex() in doctor(ward, "--since", "3h")
+
+
+def test_the_command_is_bounded_and_no_terminal_obeys_it(ward):
+    nasty = "\x1b[31mred\u202eder\x07" + "x" * 100
+    for n in range(25):
+        ward.export({"roark.external_id": f"{nasty}{n}"}, name=nasty)
+    told = doctor(ward)
+    assert told.count("no_call:") == 20
+    assert "There may be more" in told
+    assert not set(told) & {"\x1b", "\x07", "\u202e"}
+    assert "\\u001b[31mred\\u202eder\\u0007" in told
+    assert max(len(one) for one in told.splitlines()) < 500
+
+
+def test_the_command_shows_nothing_of_another_project(cluster, ward):
+    other = Ward(cluster)
+    value = text("Order-")
+    seen = other.create(externalId=value)
+    trace = other.export({"roark.external_id": text("Other-")})
+    ward.export({"roark.external_id": value.lower()})
+    told = doctor(ward)
+    assert seen not in told and trace.hex() not in told and value not in told
+    assert line(told, "traces").startswith("traces 1 trace,")
+
+
+@pytest.mark.parametrize("words, code, said", [
+    (["--project", "no-such-project"], 1, "no-such-project"), ([], 2, "--project is missing"),
+    (["--project", "x", "--since"], 2, "--since needs a value"),
+    (["--project", "x", "--since", "10"], 2, "--since"), (["--project", "x", "--since", "m"], 2, "--since"),
+    (["--project", "x", "--since", "0m"], 2, "--since"), (["--project", "x", "--since", "31d"], 2, "--since"),
+    (["--project", "x", "--since", "-5m"], 2, "--since"), (["--project", "x", "--since", "10m "], 2, "--since"),
+    (["--project", "x", "--since", "99999999999999999999s"], 2, "--since"),
+    (["--project", "x", "extra"], 2, "extra"), (["--project", "x", "--name", "y"], 2, "--name")])
+def test_wrong_usage_of_the_command(cluster, words, code, said):
+    done = subprocess.run([str(paths.api_binary()), "doctor", f"--postgres={cluster.conninfo}", *words],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+
+
+def test_the_command_needs_read_access_only(cluster, ward):
+    ward.export({"roark.external_id": text()})
+    role = f"reader_{uuid.uuid4().hex[:8]}"
+    cluster.sql(f"CREATE ROLE {role} LOGIN")
+    cluster.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    done = subprocess.run(
+        [str(paths.api_binary()), "doctor", "--project", ward.project.name,
+         "--postgres=" + cluster.conninfo.replace("user=postgres", f"user={role}")],
+        capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no_call:" in done.stdout
