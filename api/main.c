@@ -57,6 +57,8 @@ static const char help_text[] =
     "      Also: --ca-file FILE (who signed calltrace's certificate), --vapi-url URL,\n"
     "      --vapi-ca-file FILE, --proxy URL (to VAPI), --no-logs, --allow-loopback (VAPI's\n"
     "      address may be on this machine).\n"
+    "  doctor --project NAME [--since 10m] --postgres=CONNINFO\n"
+    "      Prints what arrived lately, and why what did not match did not. Only reads.\n"
     "  version\n"
     "  help\n"
     "\n"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/admin/doctor.h"
 #include "api/admin/livekit.h"
 #include "api/admin/task.h"
 #include "api/admin/vapi.h"
@@ -151,6 +152,7 @@ static const struct command {
     {"vapi", "select", ADMIN_TAKES_PROJECT | ADMIN_TAKES_WORDS, true, admin_vapi_select},
     {"vapi", "unselect", ADMIN_TAKES_PROJECT | ADMIN_TAKES_WORDS, true, admin_vapi_unselect},
     {"vapi", "selected", ADMIN_TAKES_PROJECT, true, admin_vapi_selected},
+    {"doctor", NULL, ADMIN_TAKES_PROJECT | ADMIN_TAKES_SINCE, true, admin_doctor},
 };
 
 /* --- running one --------------------------------------------------------------------------------------- */

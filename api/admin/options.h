@@ -26,6 +26,7 @@ struct admin_options {
 #undef TEXT
 #undef FLAG
     } signing;
+    const char *since;
 };
 
 /* Which of them a command takes. */
@@ -39,10 +40,12 @@ enum {
         32, /* --secret-file and --secrets_key_file, neither of which has to be there */
     ADMIN_TAKES_WORDS = 64, /* at least one */
     ADMIN_TAKES_SIGNING =
-        128, /* those of api/integrations/vapi/signing.def; none has to be there */
+        128,                 /* those of api/integrations/vapi/signing.def; none has to be there */
+    ADMIN_TAKES_SINCE = 256, /* may be absent */
 };
 
-/* Every option that the command takes must be there (but those of a secret and of signing), none else may. Errors: BAD_VALUE; detail names it. */
+/* Every option that the command takes must be there (but those of a secret and of signing, and --since), none else
+ * may. Errors: BAD_VALUE; detail names it. */
 FALLIBLE admin_options_read(int argc, const char *const *words, unsigned takes,
                             struct detail *detail, struct admin_options *ret_options);
 

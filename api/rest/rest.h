@@ -47,6 +47,9 @@ exchange_fn rest_trace_timeline;
 /* GET /v1/links */
 exchange_fn rest_links;
 
+/* GET /v1/unmatched: what has no link, and why */
+exchange_fn rest_unmatched;
+
 /* GET, POST /v1/keys, DELETE /v1/keys/{keyId} */
 exchange_fn rest_key_list;
 exchange_fn rest_key_create;

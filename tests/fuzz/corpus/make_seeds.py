@@ -137,7 +137,36 @@ VIEW = {name: data for name, data in PROTOBUF.items()
         if name in ("empty", "one_span", "rich", "two_traces_two_resources", "span_twice", "deep_32",
                     "deep_5000", "surrogate_and_nul", "scope_behind_spans", "no_utf8", "length_over")}
 
-for folder, seeds in (("scan", PROTOBUF), ("json", JSON), ("view", VIEW)):
+
+
+def text(value):
+    return field(1, value)
+
+
+def told(*attributes, scope="scope", resource=b"", more=b""):
+    return export(span(more=b"".join(attribute(9, *one) for one in attributes) + more), resource, scope)
+
+
+# What the link doctor looks for: names, places, types and lengths.
+CLUE = {
+    "names": told(("roark.externalId", text("a")), ("external_id", text("b")), ("x.roomSid", text("RM_c")),
+                  ("lk.room_name", text("d")), ("session.id", text("eee")), ("\xff", text("f"))),
+    "types": told(("roark.external_id", field(2, 1)), ("roark.external_id", b""), ("vapi.call.id", field(5, b"")),
+                  ("livekit.room.id", field(3, 5)), ("roark.external_id", field(7, b"x"))),
+    "lengths": told(("roark.external_id", text("\u00fc" * 255)), ("roark.external_id", text("\u00fc" * 256)),
+                    ("roark.external_id", text(b"\xff" * 300)), ("x" * 300 + ".external_id", text("y"))),
+    "places": told(("conversation.id", text("a")), scope="pipecat.turn",
+                   resource=attribute(1, "vapi.call.id", text("b")),
+                   more=field(11, attribute(3, "roark.external_id", text("c")))
+                   + field(13, attribute(4, "livekit.room.id", text("RM_d")))),
+    "map": told(("roark", field(6, attribute(1, "external_id", text("a")) + attribute(1, "x", b"")))),
+    "hidden": told(("roark.externalId", text("\x1b[31m\u202e\0\ufeff")), ("\x1b]0;external_id", text("x"))),
+    "many": told(*[(f"a{n}.external_id", text(f"v{n}")) for n in range(100)],
+                 *[(f"b{n}", text(f"value {n}")) for n in range(100)]),
+    "cut": told(("roark.externalId", text("a")))[:-3],
+}
+
+for folder, seeds in (("scan", PROTOBUF), ("json", JSON), ("view", VIEW), ("clue", CLUE)):
     os.makedirs(folder, exist_ok=True)
     for name, data in seeds.items():
         with open(os.path.join(folder, name), "wb") as file:

@@ -41,6 +41,20 @@ static void options_of_a_secret_may_be_left_out(void **state)
     assert_string_equal(options.secrets_key_file, "/y");
 }
 
+static void since_may_be_left_out(void **state)
+{
+    (void)state;
+    struct detail detail = {0};
+    struct admin_options options;
+    static const char *const words[] = {"--project", "p", "--since", "1h"};
+    EXPECT_OK(
+        admin_options_read(2, words, ADMIN_TAKES_PROJECT | ADMIN_TAKES_SINCE, &detail, &options));
+    assert_null(options.since);
+    EXPECT_OK(
+        admin_options_read(4, words, ADMIN_TAKES_PROJECT | ADMIN_TAKES_SINCE, &detail, &options));
+    assert_string_equal(options.since, "1h");
+}
+
 static void wrong_words_are_named(void **state)
 {
     static const struct {
@@ -60,6 +74,9 @@ static void wrong_words_are_named(void **state)
         {{"--secret-file=x"}, 1, ADMIN_TAKES_API_KEY, "--secret-file"},
         {{"--secret-file=x"}, 1, ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, "--api-key is missing"},
         {{"--secret=x"}, 1, ADMIN_TAKES_SECRET, "--secret"},
+        {{"--since=1h"}, 1, ADMIN_TAKES_PROJECT, "--since"},
+        {{"--since"}, 1, ADMIN_TAKES_SINCE, "--since needs"},
+        {{"--since=1h"}, 1, ADMIN_TAKES_PROJECT | ADMIN_TAKES_SINCE, "--project is missing"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -137,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_read_in_both_forms),
         cmocka_unit_test(options_of_a_secret_may_be_left_out),
+        cmocka_unit_test(since_may_be_left_out),
         cmocka_unit_test(wrong_words_are_named),
         cmocka_unit_test(scopes_go_both_ways),
         cmocka_unit_test(names_are_bounded),
