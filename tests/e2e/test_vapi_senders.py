@@ -113,9 +113,11 @@ def test_one_of_several_signatures_is_enough(cluster, project, client):
     ({"x-signature": None}, "x-signature"), ({"x-signature": ""}, "x-signature"),
     ({"x-signature": "ab"}, "x-signature"), ({"x-timestamp": None}, "x-timestamp"),
     ({"x-timestamp": "yesterday"}, "x-timestamp"), ({"x-timestamp": "1"}, "x-timestamp"),
-    ({"x-timestamp": str(int(time.time()) + 1)}, "x-signature")])
+    ({"x-timestamp": 1}, "x-signature")])
 def test_what_is_not_signed_is_401(cluster, project, client, changes, word):
     credential = Credential(cluster, project)
+    if changes.get("x-timestamp") == 1: # another time than the signed one, near enough
+        changes = {"x-timestamp": str(int(time.time()) + 1)}
     before = cluster.apis[0].metrics()["calltrace_api_vapi_unsigned_total"]
     response = credential.send(client, vapi.report(new_id()), changes)
     assert response.status == 401 and word in response.json()["message"], response.body
