@@ -139,6 +139,9 @@ def test_at_most_32_tags_of_a_trace_are_indexed(client, cluster):
     body = client.get(f"/v1/traces/{trace.hex()}").body.decode()
     assert all(name in body for name in (*tags, "roark.project.tag.more"))
     assert len(indexed(cluster, trace)) == 32, "several exports share the 32"
+    for n in range(3):  # services have a bound of their own
+        send(client, resource={"service.name": f"svc-{n}"}, trace=trace)
+        assert trace.hex() in client.get(f"/v1/traces?service=svc-{n}").body.decode()
 
 
 @pytest.mark.parametrize("name", ["room_id", "lk.room_sid", "gen_ai.conversation.id"])
