@@ -47,7 +47,7 @@ class Pair:
         found = []
         path = "/v1/call?limit=100"
         while path:
-            page = self.client.get(path).json()
+            page = self.client.retrying("GET", path).json() # a read finds out that its connection was cut
             found += [call for call in page["data"] if call["livekitRoomId"] == sid]
             cursor = page["pagination"]["nextCursor"]
             path = f"/v1/call?limit=100&after={cursor}" if cursor else None
@@ -55,7 +55,7 @@ class Pair:
 
     def call(self, sid):
         (call,) = self.calls(sid)
-        return self.client.get(f"/v1/call/{call['id']}").data
+        return self.client.retrying("GET", f"/v1/call/{call['id']}").data
 
 
 @pytest.fixture(scope="module")
