@@ -19,11 +19,9 @@ ROUTES = paths.ROOT / "api" / "http" / "routes.def"
 REFUSING = {"rest_not_supported", "ingest_other_signal"}
 # The web pages are no part of the API.
 PAGES = {"pages_index", "pages_asset"}
-# Bodies of OTLP and pieces of recordings are tested by tests/e2e; their schema here says little.
-NOT_FUZZED = ["exportTraces", "exportTracesOldPath", "getOpenapi", "putChunk"]
-# Bodies of OTLP are tested by tests/e2e; their schema here says little. The answer of /v1/live never ends, so that
-# every request would wait for its time-out: tests/e2e/test_live.py has it.
-NOT_FUZZED = ["exportTraces", "exportTracesOldPath", "getOpenapi", "listen"]
+# Bodies of OTLP and pieces of recordings are tested by tests/e2e; their schema here says little. The answer of /v1/live
+# never ends, so that every request would wait for its time-out: tests/e2e/test_live.py has it.
+NOT_FUZZED = ["exportTraces", "exportTracesOldPath", "getOpenapi", "putChunk", "listen"]
 
 
 @pytest.fixture(scope="module")
