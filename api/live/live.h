@@ -39,8 +39,8 @@ void live_stop(struct live *live);
 void live_free(struct live *live);
 
 /* bus_client_options' callbacks; the context is the live. */
-void live_announced(void *live, struct bytes wire);
-void live_lost(void *live);
+void live_announced(void *context, struct bytes wire);
+void live_lost(void *context);
 
 size_t live_listeners(struct live *live);
 

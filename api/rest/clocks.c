@@ -42,7 +42,7 @@ static uint32_t resource_of(const struct axis *axis, const struct axis_row *row)
 static void shift_add(struct shift *shift, bool is_known, int64_t ns)
 {
     bool is_first = shift->count++ == 0;
-    shift->is_apart = shift->is_apart || !is_known || size_of(ns) < CLOCKS_LEAST_MS * NS_PER_MS ||
+    shift->is_apart = shift->is_apart || !is_known || size_of(ns) < CLOCKS_LEAST_NS ||
                       (!is_first && (ns < 0) != (shift->most < 0));
     shift->least = is_first || size_of(ns) < size_of(shift->least) ? ns : shift->least;
     shift->most = is_first || size_of(ns) > size_of(shift->most) ? ns : shift->most;
@@ -53,7 +53,7 @@ static bool is_one_amount(const struct shift *shift)
 {
     return shift->count > 0 && !shift->is_apart &&
            size_of(shift->most) - size_of(shift->least) <=
-               size_of(shift->most) / 4 + CLOCKS_LEAST_MS * NS_PER_MS;
+               size_of(shift->most) / 4 + CLOCKS_LEAST_NS;
 }
 
 static void note_add(struct clocks *clocks, const struct clocks_note *note)
@@ -114,7 +114,7 @@ static void read_trace(const struct axis *axis, uint32_t number, const struct cl
     bool is_known = trace->rows_count > 0 && call->has_started &&
                     !__builtin_sub_overflow(start.ns, call->started.ns, &ahead) &&
                     !__builtin_sub_overflow(end.ns, start.ns, &length) &&
-                    size_of(ahead) >= CLOCKS_LEAST_MS * NS_PER_MS && ahead > -CLOCKS_MOST_NS &&
+                    size_of(ahead) >= CLOCKS_LEAST_NS && ahead > -CLOCKS_MOST_NS &&
                     ahead < CLOCKS_MOST_NS;
     bool is_fitting =
         is_known && (!call->has_ended || length <= call->ended.ns - call->started.ns + NS_PER_S);

@@ -9,10 +9,9 @@
 
 #include "api/rest/axis.h"
 
-enum {
-    CLOCKS_NOTES_MAX = 100,
-    CLOCKS_LEAST_MS = 50, /* less is how clocks of one cluster differ */
-};
+enum { CLOCKS_NOTES_MAX = 100 };
+/* Less is how clocks of one cluster differ. */
+#define CLOCKS_LEAST_NS (INT64_C(50) * NS_PER_MS)
 /* More is no clock but another day. */
 #define CLOCKS_MOST_NS (INT64_C(24) * 3600 * NS_PER_S)
 

@@ -172,7 +172,7 @@ static struct unix_ns after_ms(struct unix_ns at, double ms)
 
 static bool is_plausible_ms(double ms)
 {
-    return ms >= 0 && ms <= (double)(TURNS_WAIT_NS_MAX / NS_PER_MS);
+    return ms >= 0 && ms <= (double)TURNS_WAIT_NS_MAX / NS_PER_MS;
 }
 
 /* First tokens and first bytes: of a stage without one the earliest that is told inside it. */

@@ -46,7 +46,7 @@ static const struct turns_span *span_at(const struct reading *reading, uint32_t 
 
 static bool ns_of_ms(double ms, int64_t *ret_ns)
 {
-    if (!(ms >= 0 && ms <= (double)(TURNS_WAIT_NS_MAX / NS_PER_MS))) {
+    if (!(ms >= 0 && ms <= (double)TURNS_WAIT_NS_MAX / NS_PER_MS)) {
         return false;
     }
     *ret_ns = (int64_t)(ms * NS_PER_MS);

@@ -248,6 +248,18 @@ def test_what_is_not_there(reader, cluster):
     assert reader.client.get(f"/v1/chat/{call}/timeline").status == 404
 
 
+def test_more_spans_than_are_shown_are_cut_and_it_says_so(reader):
+    trace, root = otlp.new_trace_id(), otlp.new_span_id()
+    for batch in range(11):
+        reader.send([otlp.span(trace, "work", parent=root, start=at(batch), end=at(batch + 1)) for _ in range(10_000)])
+        if batch == 9:
+            line = reader.timeline(f"/v1/traces/{trace.hex()}/timeline")
+            assert (line["spanCount"], line["spanTotal"], line["isCut"]) == (100_000, 100_000, False)
+    line = reader.timeline(f"/v1/traces/{trace.hex()}/timeline")
+    assert (line["spanCount"], line["spanTotal"], line["isCut"]) == (100_000, 110_000, True)
+    assert len(line.rows) == 100_001 and max(row["startNs"] for row in line.rows) == 9 * MS
+
+
 def test_a_chat_has_its_requests(reader):
     trace = otlp.new_trace_id()
     root = otlp.new_span_id()

@@ -117,6 +117,19 @@ static const struct {
      "firstSentence=16.6 tts=0.6 notMeasured=2.4]\n"
      "4 whole, answered, interrupted \"Stop, please.\" [826.6-843.9 reported ttsBegin llm=2.1 "
      "firstSentence=7.1 notMeasured=8.0]\n"},
+    {"vapi-report",
+     "1 whole, agent opened\n"
+     "2 whole, answered \"When do you open?\" [5500.0-7900.0 reported ttsBegin endOfTurn=300.0 "
+     "llm=600.0 tools=600.0 tts=250.0 notMeasured=650.0 sums]\n"
+     "3 whole, answered \"Thank you.\" [11200.0-12000.0 reported ttsBegin endOfTurn=250.0 "
+     "llm=300.0 tts=200.0 notMeasured=50.0 sums]\n"},
+    {"vapi-log",
+     "1 whole, agent opened\n"
+     "2 whole, answered \"When do you open?\" [5450.0-7850.0 reported tts endOfTurn=180.0 "
+     "llm=1170.0 tools=600.0 firstSentence=100.0 tts=250.0 notMeasured=100.0]\n"
+     "3 whole, answered, interrupted \"Thank you.\" [11100.0-11900.0 reported tts endOfTurn=150.0 "
+     "llm=250.0 tts=200.0 notMeasured=200.0]\n"
+     "4 whole, no answer\n"},
 };
 
 static void what_the_frameworks_sent(void **state)

@@ -3,7 +3,8 @@ calltrace and writes what it then reads as OTLP/JSON beside this file. Run once 
 
     bash tests/clients/setup && PYTHONPATH=tests/clients:tests python tests/unit/voice/recorded/record.py
 
-Long texts are cut: what a turn is made of is short.
+VAPI sends no spans: what calltrace makes of its report, with and without the call's log, is recorded as well. Long texts
+are cut: what a turn is made of is short.
 """
 
 import json
@@ -11,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from conftest import Server
-from support import clients
+from support import clients, vapi
 from support.servers import Servers
 from test_frameworks import PROGRAMS
 
@@ -30,6 +31,23 @@ def shorten(value):
     return value[:LONG] if isinstance(value, str) else value
 
 
+def keep(server, name, traces):
+    merged = {"resourceSpans": []}
+    for trace in sorted(traces):
+        merged["resourceSpans"] += server.get(f"/v1/traces/{trace}")["resourceSpans"]
+    text = json.dumps(shorten(merged), separators=(",", ":"), ensure_ascii=False)
+    (HERE / f"{name}.json").write_text(text + "\n")
+    print(name, len(text))
+
+
+def vapi_calls(server):
+    for name, more in (("vapi-report", {}), ("vapi-log", {"callLog": vapi.log_base64()})):
+        call = uuid.uuid4()
+        body = {"vapiEndOfCallReportPayload": vapi.report(str(call)), **more}
+        assert server.client.post_json("/v1/vapi/call", body).status == 200
+        keep(server, name, [call.hex])
+
+
 def main():
     servers = Servers()
     try:
@@ -39,13 +57,10 @@ def main():
             room = f"RM_{uuid.uuid4().hex[:12]}"
             words = [*PROGRAMS[client], room] + ([variant] if variant else [])
             framework, *spans = clients.run(words, server.client_env())
-            merged = {"resourceSpans": []}
-            for trace in sorted({span["traceId"] for span in spans}):
-                merged["resourceSpans"] += server.get(f"/v1/traces/{trace}")["resourceSpans"]
             name = client if variant in ("resource", None) else f"{client}-{variant}"
-            text = json.dumps(shorten(merged), separators=(",", ":"), ensure_ascii=False)
-            (HERE / f"{name}.json").write_text(text + "\n")
-            print(name, framework, len(spans), len(text))
+            print(framework)
+            keep(server, name, {span["traceId"] for span in spans})
+        vapi_calls(server)
     finally:
         servers.close()
 
