@@ -11,10 +11,7 @@ import sys
 import uuid
 from contextlib import contextmanager
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from tracing import trace_to_calltrace
 
 external_id = sys.argv[1] if len(sys.argv) > 1 else f"call-{uuid.uuid4()}"
 place = sys.argv[2] if len(sys.argv) > 2 else "resource"
@@ -24,9 +21,7 @@ turns = int(sys.argv[3]) if len(sys.argv) > 3 else 3
 # It may stand on the resource, and so on every span, or on the root span alone.
 link = {"roark.external_id": external_id}
 
-resource = {"service.name": "voice-agent", **(link if place == "resource" else {})}
-provider = TracerProvider(resource=Resource.create(resource))
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+provider = trace_to_calltrace(link if place == "resource" else {})
 tracer = provider.get_tracer("voice-agent")
 
 

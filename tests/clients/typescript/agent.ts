@@ -6,9 +6,7 @@
 // The exporter itself reads OTEL_EXPORTER_OTLP_ENDPOINT, _HEADERS, _CERTIFICATE and _COMPRESSION.
 import { trace, type Attributes } from '@opentelemetry/api';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { NodeSDK } from '@opentelemetry/sdk-node';
+import { traceToCalltrace } from './tracing.ts';
 
 const [externalId = `call-${Date.now()}`, place = 'resource', turns = '3'] = process.argv.slice(2);
 
@@ -16,16 +14,9 @@ const [externalId = `call-${Date.now()}`, place = 'resource', turns = '3'] = pro
 // It may stand on the resource, and so on every span, or on the root span alone.
 const link = { 'roark.external_id': externalId };
 
-const sdk = new NodeSDK({
-  serviceName: 'voice-agent',
-  resource: resourceFromAttributes(place === 'resource' ? link : {}),
-  // Both encodings are welcome; protobuf is the smaller one.
-  traceExporter:
-    process.env.OTEL_EXPORTER_OTLP_PROTOCOL === 'http/json' ? new JsonExporter() : new ProtobufExporter(),
-  metricReaders: [], // calltrace takes traces only
-  logRecordProcessors: [],
-});
-sdk.start();
+// Both encodings are welcome; protobuf is the smaller one.
+const isJson = process.env.OTEL_EXPORTER_OTLP_PROTOCOL === 'http/json';
+const sdk = traceToCalltrace(place === 'resource' ? link : {}, isJson ? new JsonExporter() : undefined);
 const tracer = trace.getTracer('voice-agent');
 
 // One span around `inside`; its ids go to standard output.

@@ -16,9 +16,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -58,21 +55,14 @@ func main() {
 	link := attribute.String("roark.external_id", externalID)
 
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx)
+	resource, root := []attribute.KeyValue{link}, []attribute.KeyValue{}
+	if place == "root" {
+		resource, root = root, resource
+	}
+	provider, err := traceToCalltrace(ctx, resource...)
 	if err != nil {
 		log.Fatal(err)
 	}
-	service := []attribute.KeyValue{attribute.String("service.name", "voice-agent")}
-	root := []attribute.KeyValue{}
-	if place == "root" {
-		root = append(root, link)
-	} else {
-		service = append(service, link)
-	}
-	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(resource.NewSchemaless(service...)),
-	)
 	tracer = provider.Tracer("voice-agent")
 
 	step(ctx, "agent_session", func(ctx context.Context) {
