@@ -26,6 +26,17 @@ async function sprite() {
   return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;
 }
 
+// The set-up that people copy: the very files that tests/clients runs with the real SDKs.
+const SNIPPETS = {
+  "livekit-python": "livekit-python/tracing.py", "livekit-node": "livekit-node/tracing.ts", python: "python/tracing.py",
+  typescript: "typescript/tracing.ts", go: "go/agent/tracing.go",
+};
+
+async function snippets() {
+  const read = async ([name, path]) => [name, await readFile(join(here, "../../tests/clients", path), "utf8")];
+  return JSON.stringify(Object.fromEntries(await Promise.all(Object.entries(SNIPPETS).map(read))));
+}
+
 function hashOf(text) {
   let h = 0x811c9dc5;
   for (const c of Buffer.from(text)) h = Math.imul(h ^ c, 0x01000193) >>> 0;
@@ -52,7 +63,7 @@ async function pages(out) {
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     outdir: join(out, "assets"),
-    define: { ICONS_URL: JSON.stringify(`/assets/${iconsName}`) },
+    define: { ICONS_URL: JSON.stringify(`/assets/${iconsName}`), SNIPPETS: await snippets() },
     logLevel: "warning",
   });
   const names = Object.keys(result.metafile.outputs).map((path) => path.split("/").pop());
@@ -88,7 +99,7 @@ async function tests() {
     jsxImportSource: "preact",
     outExtension: { ".js": ".mjs" },
     outdir: out,
-    define: { ICONS_URL: '"/icons.svg"' },
+    define: { ICONS_URL: '"/icons.svg"', SNIPPETS: await snippets() },
     logLevel: "warning",
   });
 }

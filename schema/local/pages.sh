@@ -12,8 +12,9 @@ pages_node_is_there() {
 
 # Everything the pages are made of, so that a second up builds nothing.
 pages_fingerprint() {
-    (cd "$top/api/ui" && find . -type f -not -path './node_modules/*' -not -path './test/*' -print0 |
-        sort -z | xargs -0 sha256sum | sha256sum)
+    # The files "tracing" are what the set-up page shows.
+    (cd "$top" && find api/ui tests/clients -type f -not -path '*/node_modules/*' -not -path 'api/ui/test/*' \
+        \( -path 'api/ui/*' -o -name 'tracing.*' \) -print0 | sort -z | xargs -0 sha256sum | sha256sum)
 }
 
 pages_compile() {

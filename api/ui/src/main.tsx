@@ -6,11 +6,16 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/waterfall.css";
-import { loadMe, me, signInReason, signOut } from "./base/api";
-import { zone, zoneName } from "./base/format";
+import "./style/explorer.css";
+import "./style/unmatched.css";
+import "./style/setup.css";
+import { getPage, loadMe, me, signInReason, signOut } from "./base/api";
+import { clockTime, count, zone, zoneName } from "./base/format";
+import { liveState } from "./base/live";
 import { announcement, Loading, Problem, Title } from "./base/parts";
-import { startSettings, theme, type Theme } from "./base/settings";
+import { singleKeys, startSettings, theme, type Theme } from "./base/settings";
 import { Icon, Outside } from "./base/text";
+import { unmatchedCount, watchUnmatched } from "./base/unmatched";
 import { SignInForm } from "./pages/sign-in";
 
 const Calls = lazy(() => import("./pages/calls"));
@@ -32,9 +37,9 @@ function Menu() {
   };
   return (
     <details class="menu">
-      <summary class="button plain small"><Icon name="menu" /><span class="wide-only">Menu</span></summary>
+      <summary class="button plain small"><Icon name="menu" /><span class="menu-word">Menu</span></summary>
       <div class="menu-box stack">
-        {LINKS.map(([href, name]) => <a key={href} href={href} class="narrow-only">{name}</a>)}
+        {LINKS.map(([href, name]) => <a key={href} href={href} class="narrow-only"><PageName href={href} name={name} /></a>)}
         <a href="/keys">Keys</a>
         <fieldset><legend class="label">Theme</legend>
           {THEMES.map(([value, name]) => (
@@ -48,18 +53,55 @@ function Menu() {
   );
 }
 
+/** Whether what is shown follows what happens, as text. Right after the start nothing is claimed yet. */
+function LiveWord() {
+  const [isEarly, setEarly] = useState(true);
+  useEffect(() => {
+    const timer = setTimeout(() => setEarly(false), 3000);
+    return () => clearTimeout(timer);
+  }, []);
+  const { isLive, lastAt } = liveState.value;
+  if (isLive) return <span class="live">Live</span>;
+  return isEarly ? null : <span class="live lost">Reconnecting, <span class="wide-only">last </span>update {clockTime(lastAt)}</span>;
+}
+
+/** "Unmatched 3": what waits for its call. */
+function PageName({ href, name }: { href: string; name: string }) {
+  const known = href === "/unmatched" ? unmatchedCount.value : null;
+  if (!known || known.count === 0) return <>{name}</>;
+  return <>{name} <span class="count">{count(known.count)}{known.isComplete ? "" : "+"}</span></>;
+}
+
+function Help() {
+  return (
+    <details class="menu wide-only">
+      <summary class="button plain small"><Icon name="circle-help" />Help</summary>
+      <div class="menu-box stack help-menu">
+        <p>Tab goes from control to control, Enter opens a row. In the filters Backspace takes the last one back.</p>
+        <p>The rows of a call or trace have single keys; press ? there to see them.</p>
+        <label class="row"><input type="checkbox" checked={singleKeys.value} onChange={(event) => { singleKeys.value = event.currentTarget.checked; }} />Single keys</label>
+        <a href="/setup">Set-up</a>
+        <a href="/openapi.yaml" target="_blank" rel="noreferrer">Description of the API</a>
+      </div>
+    </details>
+  );
+}
+
 function Bar() {
   const { path } = useLocation();
+  useEffect(() => watchUnmatched(), []);
   return (
     <header class="topbar">
       <a class="brand" href="/calls">calltrace</a>
       <nav class="wide-only" aria-label="Pages">
-        {LINKS.map(([href, name]) => <a key={href} href={href} aria-current={path.startsWith(href) ? "page" : undefined}>{name}</a>)}
+        {LINKS.map(([href, name]) => <a key={href} href={href} aria-current={path.startsWith(href) ? "page" : undefined}><PageName href={href} name={name} /></a>)}
       </nav>
       <span class="topbar-rest">
         {me.value ? <Outside text={me.value.defaultProject.name} most={40} class="project" /> : null}
+        <LiveWord />
         <button type="button" class="button plain small" title="Switch between local time and UTC"
           onClick={() => { zone.value = zone.value === "utc" ? "local" : "utc"; }}>{zoneName()}</button>
+        <Help />
         <Menu />
       </span>
     </header>
@@ -70,9 +112,14 @@ function NotFound() {
   return <div class="page stack"><Title text="Not found" /><p>There is no page at this address. <a href="/calls">Calls</a></p></div>;
 }
 
+/** The calls; the set-up while the project has nothing to show. */
 function Start() {
   const { route } = useLocation();
-  useEffect(() => route("/calls", true), []);
+  useEffect(() => {
+    const isEmpty = async (path: string): Promise<boolean> => (await getPage<unknown>(`${path}?limit=1`)).data.length === 0;
+    Promise.all([isEmpty("/v1/conversations"), isEmpty("/v1/traces")]).then((empty) => route(empty.every(Boolean) ? "/setup" : "/calls", true),
+      () => route("/calls", true));
+  }, []);
   return null;
 }
 
@@ -80,7 +127,7 @@ function SignInPage() {
   const { query, route } = useLocation();
   const next = query["next"] ?? "";
   // Only an address of these pages: never another host's.
-  const goOn = () => route(/^\/(?![/\\])/.test(next) ? next : "/calls", true);
+  const goOn = () => route(/^\/(?![/\\])/.test(next) ? next : "/", true);
   return <main class="page" id="main"><SignInForm onDone={goOn} /></main>;
 }
 

@@ -10,7 +10,6 @@ export interface Conversation {
   createdAt: string;
   startedAt: string | null;
   endedAt: string | null;
-  durationMs: number | null;
   keys: Key[];
   matchedKinds: string[];
   traceCount: number;

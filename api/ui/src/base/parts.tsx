@@ -40,7 +40,7 @@ export function CopyButton({ value, label, small = true }: { value: () => string
     setTimeout(() => say(""), 2000);
   };
   return (
-    <button type="button" class={`button plain${small ? " small" : ""}`} onClick={copy} aria-label={label} title={said || label}>
+    <button type="button" class={`button plain${small ? " small" : ""}`} onClick={copy} aria-label={said || label} title={said || label}>
       <Icon name={said ? "check" : "copy"} />{said ? <span role="status">{said}</span> : null}
     </button>
   );

@@ -18,6 +18,7 @@ export interface Span { id: string; label: string; ms: number | null }
 
 export const SPANS: Span[] = [
   { id: "1h", label: "Last hour", ms: 3600e3 },
+  { id: "6h", label: "Last 6 hours", ms: 6 * 3600e3 },
   { id: "24h", label: "Last 24 hours", ms: 24 * 3600e3 },
   { id: "7d", label: "Last 7 days", ms: 7 * 24 * 3600e3 },
   { id: "30d", label: "Last 30 days", ms: 30 * 24 * 3600e3 },
@@ -29,6 +30,6 @@ export function rangeOf(query: Query, initial: string, now: number): { from?: st
   if (query["from"] || query["to"]) {
     return { ...(query["from"] ? { from: query["from"] } : {}), ...(query["to"] ? { to: query["to"] } : {}) };
   }
-  const span = SPANS.find((one) => one.id === (query["span"] ?? initial)) ?? SPANS[1]!;
+  const span = SPANS.find((one) => one.id === (query["span"] ?? initial)) ?? SPANS.find((one) => one.id === initial)!;
   return span.ms === null ? {} : { from: new Date(now - span.ms).toISOString() };
 }

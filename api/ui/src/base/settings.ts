@@ -4,6 +4,8 @@ import { zone, type Zone } from "./format";
 
 export type Theme = "system" | "light" | "dark";
 export const theme = signal<Theme>("system");
+/** The theme that is shown: what is drawn on a canvas follows it. */
+export const shownTheme = signal<"light" | "dark">("light");
 export const singleKeys = signal(true);
 export const targetMs = signal(1000);
 
@@ -28,7 +30,9 @@ export function startSettings(): void {
   const isDark = signal(dark.matches);
   dark.addEventListener("change", () => { isDark.value = dark.matches; });
   effect(() => {
-    document.documentElement.dataset["theme"] = theme.value === "system" ? (isDark.value ? "dark" : "light") : theme.value;
+    const shown = theme.value === "system" ? (isDark.value ? "dark" : "light") : theme.value;
+    document.documentElement.dataset["theme"] = shown;
+    shownTheme.value = shown;
   });
   effect(() => {
     const value = JSON.stringify({ theme: theme.value, zone: zone.value, singleKeys: singleKeys.value, targetMs: targetMs.value });

@@ -63,7 +63,7 @@ function Traces({ row }: { row: Conversation }) {
 }
 
 function Length({ row }: { row: Conversation }) {
-  if (row.durationMs !== null) return <span>{durationMs(row.durationMs)}</span>;
+  if (row.startedAt && row.endedAt) return <span>{durationMs(Date.parse(row.endedAt) - Date.parse(row.startedAt))}</span>;
   if (row.startedAt && row.state === "IN_PROGRESS") return <span>&gt; {durationMs(Math.max(0, Date.now() - Date.parse(row.startedAt)))}</span>;
   return <span class="quiet">unknown</span>;
 }
@@ -89,7 +89,7 @@ function Table({ rows }: { rows: Conversation[] }) {
               <td>{row.kind === "chat" ? "Chat" : stateName(row.state)}</td>
               <td class="number"><Length row={row} /></td>
               <td class="number">{row.turnCount ?? ""}</td>
-              <td class="number">{row.slowestTurnMs === null ? "" : durationMs(row.slowestTurnMs)}</td>
+              <td class="number">{row.slowestTurnMs == null ? "" : durationMs(row.slowestTurnMs)}</td>
               <td class="number"><Errors row={row} /></td>
               <td class="number"><Traces row={row} /></td>
               <td class="wide-only">{row.matchedKinds.length ? row.matchedKinds.join(", ") : <a href="/unmatched?side=calls">why?</a>}</td>
@@ -109,7 +109,7 @@ function Cards({ rows }: { rows: Conversation[] }) {
       {rows.map((row) => (
         <li key={row.id}><a class="card" href={pathOf(row)}>
           <span class="row spread"><b><Time at={row.startedAt ?? row.createdAt} /></b><span>{stateName(row.state)}</span><Length row={row} /></span>
-          <span class="row">{row.slowestTurnMs === null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}<Errors row={row} /></span>
+          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}</span>
           <span class="row"><span>{plural(row.traceCount, "trace")}</span><span>{row.matchedKinds.join(", ")}</span><KeyOf row={row} /></span>
         </a></li>
       ))}

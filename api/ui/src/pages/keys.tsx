@@ -33,7 +33,7 @@ function NewKey({ onMade }: { onMade: () => void }) {
   return (
     <section class="stack" aria-labelledby="new-key">
       <h2 id="new-key">Make a key</h2>
-      <form class="row" onSubmit={submit}>
+      <form class="row form" onSubmit={submit}>
         <div class="field">
           <label for="key-name">Name</label>
           <input id="key-name" class="input" value={name} maxLength={255} required onInput={(event) => setName(event.currentTarget.value)} />
