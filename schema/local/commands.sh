@@ -3,6 +3,7 @@
 # The commands up, down, status, logs, demo and admin.
 
 port_default=4318
+port_pages=4319
 port_admin_api=9464
 port_admin_correlator=9465
 ready_seconds=60
@@ -49,6 +50,8 @@ tls_key = $state/tls/server.key
 admin_listen = 127.0.0.1:$2
 postgres = $postgres
 secrets_key_file = $state/keys/secrets-key
+pages_dir = $pages
+listen_pages = ${ui_port:+127.0.0.1:$ui_port}
 bus = ipc://$run/bus
 bus_events = ipc://$run/events
 TEXT
@@ -115,6 +118,14 @@ up_next() { # PORT DETACH
 
 calltrace is ready on https://localhost:$1
 
+TEXT
+    if [ -n "$ui_port" ]; then
+        say "  http://localhost:$ui_port           the web pages; sign in with the key in var/env"
+    elif [ -n "$pages" ]; then
+        say "  https://localhost:$1          the web pages; sign in with the key in var/env (a browser that does"
+        say "                                  not know the CA warns; ./calltrace up --ui-http avoids that)"
+    fi
+    cat <<TEXT
   ./calltrace demo                play a voice call and see what was linked
   . var/env                       settings for your own programs: OpenTelemetry SDKs and Roark's
                                   SDKs read them from the environment
@@ -171,12 +182,17 @@ up_options() { # sets yes, detach, port, names
                 ;;
             --port=*) port=${1#*=} ;;
             --name=*) names+=("${1#*=}") ;;
+            --ui-http) ui_port=$port_pages ;;
+            --ui-http=*) ui_port=${1#*=} ;;
             *) usage_error up "up knows no option '$1'" ;;
         esac
         shift
     done
     if ! [[ $port =~ ^[0-9]{1,5}$ ]] || [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then
         usage_error up "--port takes a number from 1 to 65535, not '$port'"
+    fi
+    if [ -n "$ui_port" ] && { ! [[ $ui_port =~ ^[0-9]{1,5}$ ]] || [ "$ui_port" -lt 1 ] || [ "$ui_port" -gt 65535 ]; }; then
+        usage_error up "--ui-http takes a number from 1 to 65535, not '$ui_port'"
     fi
     local name
     for name in ${names[@]+"${names[@]}"}; do
@@ -186,7 +202,7 @@ up_options() { # sets yes, detach, port, names
 }
 
 command_up() {
-    local yes=no detach=no port=$port_default names=()
+    local yes=no detach=no port=$port_default ui_port='' names=()
     up_options "$@"
     var_check
     exec 9>"$var/lock"
@@ -196,11 +212,17 @@ command_up() {
     if port_is_taken "$port"; then
         die "port $port is taken by another program: stop that one, or choose another with --port"
     fi
+    if [ -n "$ui_port" ] && port_is_taken "$ui_port"; then
+        die "port $ui_port is taken by another program: choose another with --ui-http=N"
+    fi
     packages_ensure "$yes"
+    packages_ensure_pages "$yes"
     owner_make
     state_find
     state_make
     build_daemons
+    pages_build
+    if [ -n "$ui_port" ] && [ -z "$pages" ]; then die "--ui-http serves the web pages, and there are none"; fi
     trap 'servers_stop' EXIT
     trap 'exit 130' INT TERM HUP
     tls_make ${names[@]+"${names[@]}"}

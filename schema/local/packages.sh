@@ -32,6 +32,11 @@ openssl               command openssl
 curl                  command curl
 python3               command python3
 '
+# For the web pages; calltrace runs without them, too.
+packages_pages='
+nodejs                command node
+npm                   command npm
+'
 packages_postgres='postgresql  server postgres'
 packages_redis='redis-server  server redis'
 
@@ -116,6 +121,17 @@ packages_install() { # NEEDS YES PACKAGE...
         tail -n 15 "$log" >&2
         die "apt-get could not install the packages; the whole log is $log"
     fi
+}
+
+# What only the web pages need is asked for and installed where this user may install, and is no reason
+# to stop anywhere else.
+packages_ensure_pages() { # YES
+    local missing
+    missing=$(packages_missing "$packages_pages")
+    if [ -z "$missing" ] || [ -n "${CALLTRACE_PAGES:-}" ] || [ ! -e "$top/api/ui/build.mjs" ]; then return; fi
+    if ! command -v apt-get >/dev/null || ! may_install; then return; fi
+    # shellcheck disable=SC2086  # a list of package names
+    (packages_install "the web pages need" "$1" $missing) || say "going on without the web pages"
 }
 
 packages_ensure() { # YES

@@ -38,54 +38,120 @@ class Server:
         return json.loads(text)
 
 
-class Call:
-    """A call of a few turns, as LiveKit's agents trace it, in the shapes of OTLP/JSON."""
+# What is said: the user, the agent, and the tool that the answer needs (name, arguments, result, ms, failed).
+SCRIPT = [
+    ("Hi, I'm calling about my orders.", "Of course. Which order is it?", None),
+    ("The one from Monday, number five five two one.", "One moment. It left our house on Tuesday.",
+     ("lookup_order", {"id": "5521"}, {"state": "shipped"}, 310, False)),
+    ("When will it arrive?", "On Friday before noon.", None),
+    ("Can I still change the address?", "Yes, until it is out for delivery.", None),
+    ("Then send it to my office.", "Which street and number is that?", None),
+    ("Harbour Street twelve.", "Done, it now goes to Harbour Street twelve.",
+     ("change_address", {"id": "5521", "street": "Harbour Street 12"}, {"ok": True}, 420, False)),
+    ("Great. And what does that cost?", "Nothing, the change is free.", None),
+    ("And my other order?", "I am sorry, I could not find it. I will ask a colleague to call you.",
+     ("lookup_order", {"id": "5522"}, "timeout: the order system did not answer", 1940, True)),
+    ("When do they call?", "Today before six.", None),
+    ("You have my number?", "Yes, the one that you call from.", None),
+    ("Perfect.", "Is there anything else?", None),
+    ("No, thank you.", "Then have a nice day.", None),
+]
+SLOWEST = 8
 
-    TURNS = [("Hi, I'd like to move my appointment.", "Of course. To which day?"),
-             ("Thursday, if there is something in the morning.", "Thursday at nine is free."),
-             ("Perfect, thank you.", "See you on Thursday at nine.")]
+
+class Call:
+    """A call of twelve turns as LiveKit's agents trace it, in the shapes of OTLP/JSON. In the eighth turn a
+    tool fails and costs two seconds."""
 
     def __init__(self):
         self.external_id = f"demo-{secrets.token_hex(4)}"
         self.room = "RM_" + "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(12))
         self.trace = secrets.token_hex(16)
         self.root = secrets.token_hex(8)
-        self.seconds = 0
+        self.context = [{"role": "system", "content": "You are the front desk of a shop. Answer briefly."}]
+        self.transcript = []
+        self.tools = []
         self.turns = []  # one export each
-        self.start = time.time_ns() - 21_000 * MS
+        self.start = 0
         at = 400
-        for number, (question, answer) in enumerate(self.TURNS):
-            spans, at = self._turn(at, question, answer, with_tool=number == 1)
+        for number, (question, answer, tool) in enumerate(SCRIPT, 1):
+            spans, at = self._turn(number, at, question, answer, tool)
             self.turns.append(spans)
         self.end_ms = at + 300
+        self.start = time.time_ns() - (self.end_ms + 2000) * MS
 
-    def span(self, name, start_ms, end_ms, parent, attributes=None):
-        return {"traceId": self.trace, "spanId": secrets.token_hex(8), "parentSpanId": parent,
+    def span(self, name, start_ms, end_ms, parent, attributes=None, error=None):
+        """Times are milliseconds of the call until it is exported."""
+        span = {"traceId": self.trace, "spanId": secrets.token_hex(8), "parentSpanId": parent,
                 "name": name, "kind": 1, "attributes": otlp_attributes(attributes or {}),
-                "startTimeUnixNano": str(self.start + start_ms * MS),
-                "endTimeUnixNano": str(self.start + end_ms * MS)}
+                "startTimeUnixNano": start_ms, "endTimeUnixNano": end_ms}
+        if error:
+            span["status"] = {"code": 2, "message": error}
+        return span
 
-    def _turn(self, at, question, answer, with_tool):
-        """user_turn, then agent_turn with its stages. Children come before their parents."""
-        heard = at + 1500 + 12 * len(question)
-        user = self.span("user_turn", at, heard, self.root, {"lk.pii.user_transcript": question})
-        agent = self.span("agent_turn", heard, 0, self.root, {"lk.pii.response.text": answer})
-        spans, now = [user], heard
-        if with_tool:
-            spans.append(self.span("function_tool", now + 350, now + 910, agent["spanId"],
-                                   {"gen_ai.tool.name": "find_free_slots"}))
-            now += 910
-        thought = now + 640
-        spans.append(self.span("llm_node", now, thought, agent["spanId"],
-                               {"gen_ai.request.model": "example-model", "lk.response.ttft": 0.31,
-                                "gen_ai.usage.output_tokens": len(answer) // 4}))
-        spoken = thought + 400 + 45 * len(answer)
-        spans.append(self.span("tts_node", thought - 200, thought + 300, agent["spanId"],
-                               {"lk.response.ttfb": 0.18}))
-        spans.append(self.span("agent_speaking", thought + 100, spoken, agent["spanId"]))
-        agent["endTimeUnixNano"] = str(self.start + spoken * MS)
+    def _llm(self, agent, begin, first_token, length, attributes):
+        """A stage of the model and the request below it."""
+        node = self.span("llm_node", begin, begin + length, agent,
+                         {"gen_ai.request.model": "example-model", "lk.response.ttft": first_token / 1000,
+                          "lk.pii.chat_ctx": json.dumps({"items": self.context}), **attributes})
+        tokens = sum(len(json.dumps(one)) for one in self.context) // 4
+        request = self.span("llm_request", begin, begin + length, node["spanId"],
+                            {"gen_ai.operation.name": "chat", "gen_ai.request.model": "example-model",
+                             "gen_ai.provider.name": "example", "gen_ai.usage.input_tokens": tokens,
+                             "gen_ai.usage.output_tokens": 12 + length // 40})
+        return [request, node]
+
+    def _tool(self, agent, begin, tool):
+        name, arguments, result, length, failed = tool
+        call = f"call_{secrets.token_hex(4)}"
+        text = result if isinstance(result, str) else json.dumps(result)
+        self.context.append({"role": "assistant", "content": None, "tool_calls": [
+            {"id": call, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}]})
+        self.context.append({"role": "tool", "tool_call_id": call, "content": text})
+        self.tools.append({"name": name, "parameters": arguments, "result": text, "startOffsetMs": begin,
+                           "endOffsetMs": begin + length})
+        return self.span("function_tool", begin, begin + length, agent,
+                         {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name,
+                          "gen_ai.tool.call.id": call, "gen_ai.tool.call.arguments": json.dumps(arguments),
+                          "gen_ai.tool.call.result": text, "lk.function_tool.is_error": failed,
+                          **({"error.type": "tool_error"} if failed else {})}, text if failed else None)
+
+    def _turn(self, number, at, question, answer, tool):
+        """What the user said, then the answer with its stages. Children come before their parents."""
+        heard = at + 600 + 45 * len(question)
+        waited = 380 + 17 * (number * 7 % 9)
+        accepted = heard + waited
+        user = self.span("user_turn", at, accepted, self.root,
+                         {"lk.pii.user_transcript": question, "lk.transcription_delay": 0.21,
+                          "lk.end_of_turn_delay": waited / 1000, "lk.transcript_confidence": 0.97})
+        agent = self.span("agent_turn", accepted, 0, self.root, {})
+        spans = [self.span("user_speaking", at, heard, user["spanId"]),
+                 self.span("eou_detection", accepted - 60, accepted, user["spanId"],
+                           {"lk.eou.probability": 0.91, "lk.eou.endpointing_delay": waited / 1000}), user]
+        self.context.append({"role": "user", "content": question})
+        now = accepted
+        if tool:
+            spans += self._llm(agent["spanId"], now, 250, 420, {"lk.pii.response.function_calls": tool[0]})
+            now += 420
+            spans.append(self._tool(agent["spanId"], now, tool))
+            now += tool[3]
+        first_token = 260 + 11 * (number * 5 % 7)
+        spans += self._llm(agent["spanId"], now, first_token, 560, {"lk.pii.response.text": answer})
+        sentence = now + first_token + 60  # the first sentence goes to the TTS
+        audio = sentence + 180
+        spoken = audio + 300 + 55 * len(answer)
+        spans.append(self.span("tts_node", now + 20, spoken - 100, agent["spanId"],
+                               {"gen_ai.request.model": "example-voice", "lk.response.ttfb": 0.18}))
+        spans.append(self.span("agent_speaking", audio, spoken, agent["spanId"]))
+        agent["endTimeUnixNano"] = spoken
+        agent["attributes"] = otlp_attributes({
+            "lk.speech_id": f"speech_{number}", "lk.interrupted": False, "lk.pii.user_input": question,
+            "lk.pii.response.text": answer, "lk.e2e_latency": (audio - heard) / 1000})
         spans.append(agent)
-        return spans, spoken + 250
+        self.context.append({"role": "assistant", "content": answer})
+        for role, text, begin, end in (("CUSTOMER", question, at, heard), ("AGENT", answer, audio, spoken)):
+            self.transcript.append({"role": role, "text": text, "startOffsetMs": begin, "endOffsetMs": end})
+        return spans, spoken + 350
 
     def root_span(self):
         span = self.span("agent_session", 0, self.end_ms, "", {"roark.external_id": self.external_id})
@@ -97,28 +163,27 @@ class Call:
         return self.span("drain_agent_activity", self.end_ms - 200, self.end_ms + 350, self.root)
 
     def export(self, spans):
-        resource = {"service.name": "demo-agent", "livekit.room.id": self.room,
+        resource = {"service.name": "demo-agent", "livekit.room.id": self.room, "telemetry.sdk.language": "python",
                     "roark.project.tag.env": "demo"}
+        timed = [{**span, "startTimeUnixNano": str(self.start + span["startTimeUnixNano"] * MS),
+                  "endTimeUnixNano": str(self.start + span["endTimeUnixNano"] * MS)} for span in spans]
         return {"resourceSpans": [{"resource": {"attributes": otlp_attributes(resource)},
                                    "scopeSpans": [{"scope": {"name": "livekit-agents"},
-                                                   "spans": spans}]}]}
+                                                   "spans": timed}]}]}
 
     def create(self):
-        at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.start // 1_000_000_000))
-        transcript, offset = [], 400
-        for question, answer in self.TURNS:
-            for role, text in (("CUSTOMER", question), ("AGENT", answer)):
-                transcript.append({"role": role, "text": text, "startOffsetMs": offset,
-                                   "endOffsetMs": offset + 1500})
-                offset += 3000
+        seconds, rest = divmod(self.start, 1_000_000_000)
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // MS:03d}Z"
         return {"externalId": self.external_id, "livekitRoomId": self.room, "startedAt": at,
-                "recordingUrl": "https://example.com/demo.wav", "interfaceType": "WEB",
+                "recordingUrl": "https://example.com/demo.wav", "interfaceType": "PHONE",
                 "callDirection": "INBOUND", "endedStatus": "CUSTOMER_ENDED_CALL",
-                "agent": {"name": "Front desk"}, "transcript": transcript}
+                "agent": {"name": "Front desk"}, "transcript": self.transcript, "toolInvocations": self.tools}
 
 
 def otlp_attributes(values):
     def any_value(value):
+        if isinstance(value, bool):
+            return {"boolValue": value}
         if isinstance(value, int):
             return {"intValue": str(value)}
         if isinstance(value, float):
@@ -133,31 +198,27 @@ def spans_of(trace):
             for span in scope["spans"]]
 
 
-def in_order(spans):
-    """(span, depth), children under their parents by start time; a lost parent makes a root."""
-    known = {span["spanId"] for span in spans}
-    children = {}
-    for span in sorted(spans, key=lambda one: int(one["startTimeUnixNano"])):
-        parent = span.get("parentSpanId") or None
-        children.setdefault(parent if parent in known else None, []).append(span)
-    stack = [(span, 0) for span in reversed(children.get(None, []))]
-    while stack:
-        span, depth = stack.pop()
-        yield span, depth
-        stack.extend((child, depth + 1) for child in reversed(children.get(span["spanId"], [])))
+STAGES = [("endOfTurn", "e"), ("llm", "L"), ("tools", "T"), ("firstSentence", "F"), ("tts", "S"),
+          ("notMeasured", ".")]
 
 
-def waterfall(spans):
-    start = min(int(span["startTimeUnixNano"]) for span in spans)
-    whole = max(int(span["endTimeUnixNano"]) for span in spans) - start
-    for span, depth in in_order(spans):
-        begin = int(span["startTimeUnixNano"]) - start
-        length = int(span["endTimeUnixNano"]) - start - begin
-        left = min(begin * BAR_WIDTH // whole, BAR_WIDTH - 1)
-        bar = max(1, min(round(length * BAR_WIDTH / whole), BAR_WIDTH - left))
-        name = ("  " * depth + span["name"])[:NAME_WIDTH]
-        print(f"  {name:<{NAME_WIDTH}} |{' ' * left}{'#' * bar}{' ' * (BAR_WIDTH - left - bar)}|"
-              f" {length / 1e9:6.2f} s")
+def response_times(timeline):
+    """One line a turn: the response time and where it went."""
+    waits = [(turn, turn["waits"][0]) for turn in timeline["turns"] if turn["waits"]]
+    most = max(wait["lengthNs"] for _, wait in waits)
+    for turn, wait in waits:
+        bar = "".join(mark * round(wait["parts"][stage] * BAR_WIDTH / most) for stage, mark in STAGES)
+        said = (turn["said"] or "")[:NAME_WIDTH - 2]
+        print(f"  {turn['number']:>2}  {wait['lengthNs'] / 1e9:5.2f} s  {bar:<{BAR_WIDTH}}  {said}")
+    print("      e end of turn  L LLM  T tools  F first sentence  S TTS  . not measured")
+
+
+def slowest_sentence(timeline):
+    turn = max((turn for turn in timeline["turns"] if turn["waits"]), key=lambda one: one["waits"][0]["lengthNs"])
+    wait = turn["waits"][0]
+    stage = max(STAGES, key=lambda one: wait["parts"][one[0]])[0]
+    return turn["number"], (f"Slowest: turn {turn['number']}, {wait['lengthNs'] / 1e9:.2f} s, of it {stage} "
+                            f"{wait['parts'][stage] / 1e9:.2f} s")
 
 
 def matches(entry):
@@ -205,10 +266,14 @@ def main():
         print(f"  trace {entry['traceId']}")
         for match in matches(entry):
             print(f"    linked by {match}")
-    print(f"\nGET /v1/traces/{call.trace}")
-    waterfall(found)
-    if [entry["traceId"] for entry in linked] != [call.trace] or len(found) != sent:
+    timeline = server.ask("GET", f"/v1/call/{created}/timeline")["data"]
+    print(f"\nGET /v1/call/{created}/timeline")
+    response_times(timeline)
+    slowest, sentence = slowest_sentence(timeline)
+    print(f"  {sentence}")
+    if [entry["traceId"] for entry in linked] != [call.trace] or len(found) != sent or slowest != SLOWEST:
         raise SystemExit("\ndemo: the call and its trace are not linked as they should be")
+    print(f"\n{os.environ['CALLTRACE_URL']}/calls/{created} shows it.")
     print(f"\nThe call {call.external_id} and its trace are linked. Each demo makes a new call.")
 
 

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154,SC2034  # the shared variables stand in schema/local/common.sh
 # The stages of ./calltrace test: what each needs, whether it is there, and how it runs.
 
-stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi clients sim'
+stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim'
 stages_quick='lint gcc unit smoke'
 build_seconds_max=900  # for one build
 suite_seconds_max=900  # for one pytest suite: a hanging suite must not take the whole run along
@@ -30,8 +30,12 @@ python3-venv    module ensurepip
 procps          command ps
 iproute2        command ip
 '
+packages_browser='
+chromium          command chromium
+fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+'
 
-test_packages_ensure() { # GROUP...: build, servers, unit, clang, lint, python
+test_packages_ensure() { # GROUP...: build, servers, unit, clang, lint, python, pages, browser
     local group missing table=$packages_needed list
     for group in "$@"; do
         case $group in
@@ -100,7 +104,7 @@ pytest_path() { # NAME: the pytest argument that this name means; nothing when i
     if [ "$file" != "$1" ]; then test=::${1#*::}; fi
     local candidate
     for candidate in "$file" "tests/$file" "tests/$file.py" "tests/e2e/$file" "tests/e2e/$file.py" \
-        "tests/launcher/$file.py" "tests/sim/$file.py" "tests/clients/$file.py"; do
+        "tests/launcher/$file.py" "tests/sim/$file.py" "tests/clients/$file.py" "tests/pages/$file.py"; do
         if [[ -e $top/$candidate && ($candidate == *.py || -d $top/$candidate) &&
             $candidate == tests/* ]]; then
             if [ -n "$(find "$top/$candidate" -name 'test_*.py' | head -n 1)" ]; then
@@ -134,6 +138,7 @@ stage_text() { # NAME: one line
         launcher) echo "up, down, status, logs, demo" ;;
         e2e) echo "end to end: real daemons, Postgres, Redis, TLS" ;;
         openapi) echo "schemathesis: the REST side does what api/openapi.yaml says" ;;
+        pages) echo "the web pages: types, unit tests, and in Chromium with axe-core" ;;
         clients) echo "real OpenTelemetry SDKs and API clients" ;;
         sim) echo "the simulation against the equation" ;;
     esac
@@ -145,6 +150,7 @@ stage_packages() { # NAME: groups of packages
         gcc | fuzz) echo build unit ;;
         unit | asan | tsan) echo build unit servers ;;
         clang) echo build unit clang ;;
+        pages) echo build unit servers python pages browser ;;
         smoke | launcher | e2e | openapi | clients | sim) echo build unit servers python ;;
     esac
 }
@@ -154,7 +160,7 @@ stage_exists() { # NAME: suites that are not in this checkout are no stages
         lint) [ -x "$top/tests/lint/run" ] ;;
         fuzz) [ -d "$top/tests/fuzz" ] ;;
         smoke) has_tests e2e ;;
-        launcher | e2e | openapi | clients | sim) has_tests "$1" ;;
+        launcher | e2e | openapi | pages | clients | sim) has_tests "$1" ;;
     esac
 }
 
@@ -211,6 +217,23 @@ stage_e2e() {
 stage_openapi() {
     build_preset dev
     run_pytest openapi
+}
+
+# Scripts of packages do not run; what the pages are made of comes as it is.
+npm_packages() { # FOLDER
+    if ! (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund) >"$top/build/logs/npm.log" 2>&1; then
+        tail -n 5 "$top/build/logs/npm.log"
+        echo "npm could not fetch the packages of ${1#"$top"/}"
+        return 1
+    fi
+}
+
+stage_pages() {
+    build_preset dev
+    npm_packages "$top/api/ui"
+    npm_packages "$top/tests/pages"
+    (cd "$top/api/ui" && npm run --silent check && npm run --silent test && npm run --silent build)
+    run_pytest pages
 }
 
 stage_clients() {

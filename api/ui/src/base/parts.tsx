@@ -1,0 +1,111 @@
+// Small parts that every page uses.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { signal } from "@preact/signals";
+import { Failure } from "./api";
+import { clockTime, exactTime, nsOf, zone } from "./format";
+import { Icon } from "./text";
+
+/** One polite sentence at most every 5 seconds; the shell shows it to screen readers. */
+export const announcement = signal("");
+let lastSaid = 0;
+let waiting: ReturnType<typeof setTimeout> | undefined;
+export function announce(sentence: string): void {
+  clearTimeout(waiting);
+  const rest = Math.max(0, lastSaid + 5000 - Date.now());
+  waiting = setTimeout(() => { lastSaid = Date.now(); announcement.value = sentence; }, rest);
+}
+
+/** The page's title in the window, and its h1, which takes the focus after a navigation. */
+export function Title({ text, children }: { text: string; children?: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => { document.title = `${text} - calltrace`; }, [text]);
+  useEffect(() => { heading.current?.focus({ preventScroll: true }); }, []);
+  return <h1 ref={heading} tabIndex={-1}>{children ?? text}</h1>;
+}
+
+export function Time({ at }: { at: string | null | undefined }) {
+  void zone.value;
+  const ns = at ? nsOf(at) : null;
+  if (ns === null) return <span class="quiet">unknown</span>;
+  return <time dateTime={exactTime(ns)} title={exactTime(ns)}>{clockTime(Number(ns / 1_000_000n))}</time>;
+}
+
+export function CopyButton({ value, label, small = true }: { value: () => string | Promise<string>; label: string; small?: boolean }) {
+  const [said, say] = useState("");
+  const copy = async () => {
+    const text = await value();
+    await navigator.clipboard.writeText(text);
+    say(`Copied ${text.length.toLocaleString()} characters`);
+    setTimeout(() => say(""), 2000);
+  };
+  return (
+    <button type="button" class={`button plain${small ? " small" : ""}`} onClick={copy} aria-label={said || label} title={said || label}>
+      <Icon name={said ? "check" : "copy"} />{said ? <span role="status">{said}</span> : null}
+    </button>
+  );
+}
+
+export function Problem({ failure, again }: { failure: unknown; again?: () => void }) {
+  const isFailure = failure instanceof Failure;
+  const sentence = isFailure && failure.status === 403
+    ? "This key may send data but not read it. Sign in with a key that has read."
+    : failure instanceof Error ? failure.message : String(failure);
+  return (
+    <div class="problem-box row spread" role="alert">
+      <span>{sentence}</span>
+      <span class="row">
+        {isFailure && failure.code ? <code>{failure.code}</code> : null}
+        {again ? <button type="button" class="button small" onClick={again}>Try again</button> : null}
+      </span>
+    </div>
+  );
+}
+
+/** Grey rows, after 200 ms. */
+export function Loading({ rows = 6, what = "Loading" }: { rows?: number; what?: string }) {
+  const [isShown, show] = useState(false);
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const soon = setTimeout(() => show(true), 200);
+    const late = setTimeout(() => setLong(true), 5000);
+    return () => { clearTimeout(soon); clearTimeout(late); };
+  }, []);
+  if (!isShown) return null;
+  return (
+    <div class="stack" role="status" aria-label={what}>
+      {Array.from({ length: rows }, (_, i) => <div key={i} class="skeleton" />)}
+      {isLong ? <p class="note">Still loading.</p> : null}
+    </div>
+  );
+}
+
+export interface Loaded<T> { data: T | undefined; failure: unknown; isLoading: boolean; again: () => void }
+
+/** Loads when `key` changes; what was loaded stays while a refetch runs. Retries a busy server after 1, 2, 5, 10 s. */
+export function useLoaded<T>(key: string, load: (abort: AbortSignal) => Promise<T>): Loaded<T> {
+  const [state, set] = useState<{ key: string; data: T | undefined; failure: unknown; isLoading: boolean }>(
+    { key, data: undefined, failure: undefined, isLoading: true });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pauses = [1000, 2000, 5000, 10000];
+    const run = (tries: number): void => {
+      load(abort.signal).then(
+        (data) => { if (!abort.signal.aborted) set({ key, data, failure: undefined, isLoading: false }); },
+        (failure: unknown) => {
+          if (abort.signal.aborted) return;
+          set((old) => ({ key, data: old.key === key ? old.data : undefined, failure, isLoading: false }));
+          if (failure instanceof Failure && (failure.status === 503 || failure.status === 0)) {
+            timer = setTimeout(() => run(tries + 1), pauses[Math.min(tries, pauses.length - 1)]);
+          }
+        });
+    };
+    set((old) => ({ key, data: old.key === key ? old.data : undefined, failure: undefined, isLoading: true }));
+    run(0);
+    return () => { abort.abort(); clearTimeout(timer); };
+  }, [key, turn]);
+  return { data: state.key === key ? state.data : undefined, failure: state.key === key ? state.failure : undefined,
+    isLoading: state.key !== key || state.isLoading, again: () => setTurn(turn + 1) };
+}

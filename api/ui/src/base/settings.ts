@@ -1,0 +1,41 @@
+// What the reader has chosen: theme, zone, single keys. Kept in the browser; nothing secret ever is.
+import { effect, signal } from "@preact/signals";
+import { zone, type Zone } from "./format";
+
+export type Theme = "system" | "light" | "dark";
+export const theme = signal<Theme>("system");
+/** The theme that is shown: what is drawn on a canvas follows it. */
+export const shownTheme = signal<"light" | "dark">("light");
+export const singleKeys = signal(true);
+export const targetMs = signal(1000);
+
+const NAME = "calltrace.settings";
+
+function read(): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(NAME) ?? "{}");
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  } catch {
+    return {};
+  }
+}
+
+export function startSettings(): void {
+  const kept = read();
+  if (kept["theme"] === "light" || kept["theme"] === "dark") theme.value = kept["theme"];
+  if (kept["zone"] === "utc") zone.value = "utc" as Zone;
+  if (kept["singleKeys"] === false) singleKeys.value = false;
+  if (typeof kept["targetMs"] === "number" && kept["targetMs"] > 0) targetMs.value = kept["targetMs"];
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = signal(dark.matches);
+  dark.addEventListener("change", () => { isDark.value = dark.matches; });
+  effect(() => {
+    const shown = theme.value === "system" ? (isDark.value ? "dark" : "light") : theme.value;
+    document.documentElement.dataset["theme"] = shown;
+    shownTheme.value = shown;
+  });
+  effect(() => {
+    const value = JSON.stringify({ theme: theme.value, zone: zone.value, singleKeys: singleKeys.value, targetMs: targetMs.value });
+    try { localStorage.setItem(NAME, value); } catch { /* a browser that keeps nothing still shows the pages */ }
+  });
+}

@@ -1,0 +1,106 @@
+// Traces by a tag, by service, by root name or by status; two ticked groups stand side by side.
+import { useEffect, useState } from "preact/hooks";
+import { get, withQuery } from "../base/api";
+import { count, durationMs } from "../base/format";
+import { Loading, Problem, Time, useLoaded } from "../base/parts";
+import { Hidden, Outside } from "../base/text";
+import type { Filter } from "./filters";
+
+export interface Group {
+  value: string | null; traces: number; linked: number; errors: number; durationP50Ms: number; durationP95Ms: number; lastSeenAt: string;
+}
+export interface Groups { by: string; values: Group[]; none: Group | null; valueCount: number; traceCount: number; isPartial: boolean }
+
+/** The filter that shows one group's traces; null: the list has none for it. */
+export function filterOfGroup(by: string, value: string | null): Filter | null {
+  if (value === null) return null;
+  if (by === "service") return { field: "service", relation: "is", value };
+  if (by === "name") return { field: "name", relation: "contains", value };
+  if (by === "status") return value === "error" ? { field: "status", relation: "is", value } : null;
+  return { field: "tag", relation: "is", key: by.slice("tag:".length), value };
+}
+
+const PLAIN: [string, string][] = [["service", "service"], ["name", "root name"], ["status", "status"]];
+
+export function GroupBy({ by, onChange }: { by: string | undefined; onChange: (by: string | undefined) => void }) {
+  const [tags, setTags] = useState<string[]>([]);
+  useEffect(() => {
+    const abort = new AbortController();
+    get<{ values: string[] }>(withQuery("/v1/traces/suggest", { field: "tag", limit: 50 }), abort.signal)
+      .then(({ values }) => setTags(values), () => undefined);
+    return () => abort.abort();
+  }, []);
+  const known = by?.startsWith("tag:") && !tags.includes(by.slice(4)) ? [by.slice(4), ...tags] : tags;
+  return (
+    <select class="select" aria-label="Group by" value={by ?? ""} onChange={(event) => onChange(event.currentTarget.value || undefined)}>
+      <option value="">Group by: nothing</option>
+      {PLAIN.map(([value, label]) => <option key={value} value={value}>Group by {label}</option>)}
+      {known.map((tag) => <option key={tag} value={`tag:${tag}`}>Group by tag {tag.slice(0, 60)}</option>)}
+    </select>
+  );
+}
+
+const share = (part: number, whole: number): string => whole === 0 ? "" : ` (${Math.round(100 * part / whole)} %)`;
+
+const ROWS: [string, (group: Group) => string][] = [
+  ["Traces", (group) => count(group.traces)],
+  ["Linked", (group) => count(group.linked) + share(group.linked, group.traces)],
+  ["With errors", (group) => count(group.errors) + share(group.errors, group.traces)],
+  ["Duration, median", (group) => durationMs(group.durationP50Ms)],
+  ["Duration, p95", (group) => durationMs(group.durationP95Ms)],
+];
+
+function Open({ by, group, hrefOf }: { by: string; group: Group; hrefOf: (filter: Filter) => string }) {
+  const filter = filterOfGroup(by, group.value);
+  return filter ? <a href={hrefOf(filter)}>Show traces<Hidden> of {group.value}</Hidden></a> : <span class="quiet">no filter</span>;
+}
+
+function Compare({ by, two, hrefOf }: { by: string; two: Group[]; hrefOf: (filter: Filter) => string }) {
+  return (
+    <section class="stack compare" aria-labelledby="compare">
+      <h2 id="compare">Side by side</h2>
+      <div class="table-scroll"><table>
+        <thead><tr><th><span class="hidden-text">What</span></th>{two.map((group) => <th key={group.value} class="number" scope="col"><Outside text={group.value ?? ""} most={60} /></th>)}</tr></thead>
+        <tbody>
+          {ROWS.map(([label, text]) => <tr key={label}><th scope="row">{label}</th>{two.map((group) => <td key={group.value} class="number">{text(group)}</td>)}</tr>)}
+          <tr><th scope="row">Last seen</th>{two.map((group) => <td key={group.value} class="number"><Time at={group.lastSeenAt} /></td>)}</tr>
+          <tr><th scope="row">List</th>{two.map((group) => <td key={group.value} class="number"><Open by={by} group={group} hrefOf={hrefOf} /></td>)}</tr>
+        </tbody>
+      </table></div>
+    </section>
+  );
+}
+
+export interface GroupListProps {
+  address: string; by: string; picked: string[]; onPick: (values: string[]) => void; hrefOf: (filter: Filter) => string;
+}
+
+export function GroupList({ address, by, picked, onPick, hrefOf }: GroupListProps) {
+  const loaded = useLoaded(address, (abort) => get<Groups>(address, abort));
+  const groups = loaded.data;
+  if (loaded.failure) return <Problem failure={loaded.failure} again={loaded.again} />;
+  if (!groups) return <Loading what="Loading groups" />;
+  if (!groups.values.length && !groups.none) return <p class="empty">No trace matches, so there are no groups.</p>;
+  const two = picked.map((value) => groups.values.find((group) => group.value === value)).filter((group) => group !== undefined);
+  const tick = (value: string, isTicked: boolean) => onPick(isTicked ? [...picked, value].slice(-2) : picked.filter((one) => one !== value));
+  const line = (group: Group) => (
+    <tr key={group.value ?? "none"}>
+      <td>{group.value === null ? null : <input type="checkbox" checked={picked.includes(group.value)} aria-label={`Compare ${group.value}`}
+        onChange={(event) => tick(group.value!, event.currentTarget.checked)} />}</td>
+      <td>{group.value === null ? <span class="quiet">none</span> : <Outside text={group.value} most={80} />}</td>
+      {ROWS.map(([label, text]) => <td key={label} class="number">{text(group)}</td>)}
+      <td><Time at={group.lastSeenAt} /></td><td><Open by={by} group={group} hrefOf={hrefOf} /></td>
+    </tr>
+  );
+  return (
+    <div class="stack">
+      {two.length === 2 ? <Compare by={by} two={two} hrefOf={hrefOf} /> : <p class="note">Tick two groups to see them side by side.</p>}
+      <div class="table-scroll"><table class="list">
+        <thead><tr><th>Compare</th><th>Value</th>{ROWS.map(([label]) => <th key={label} class="number">{label}</th>)}<th>Last seen</th><th>List</th></tr></thead>
+        <tbody>{groups.values.map(line)}{groups.none ? line(groups.none) : null}</tbody>
+      </table></div>
+      {groups.valueCount > groups.values.length ? <p class="note">Showing {count(groups.values.length)} of {count(groups.valueCount)} values, the most frequent.</p> : null}
+      {groups.isPartial ? <p class="note">Older traces of this time were not counted.</p> : null}
+    </div>
+  );
+}

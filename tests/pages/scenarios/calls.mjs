@@ -1,0 +1,61 @@
+// Calls: the list, its filters in the address, and a call that comes while it is open.
+import { check, equal, until } from "../site.mjs";
+import { voiceSpans } from "../otlp.mjs";
+
+export default async function (site) {
+  const empty = await site.page("/calls?span=all");
+  await empty.getByText("No calls yet.").waitFor();
+  await site.look(empty, "calls-empty");
+
+  const good = await site.call({ externalId: "order-1", interfaceType: "PHONE", callDirection: "INBOUND" });
+  const bad = await site.call({ externalId: "order-2" });
+  await site.call({ externalId: "order-3" });
+  const first = await site.send(voiceSpans(), { resource: { "roark.external_id": "order-1" } });
+  const failing = await site.send(voiceSpans({ failing: 1 }), { resource: { "roark.external_id": "order-2" } });
+  await site.linked(first);
+  await site.linked(failing);
+
+  const page = await site.page("/");
+  await page.waitForURL("**/calls");
+  const row = (text) => page.getByRole("row").filter({ hasText: text });
+  await row("order-1").waitFor();
+  equal(await page.locator("tbody tr").count(), 3, "three calls");
+  check((await row("order-1").textContent()).includes("external"), "matched by");
+  check((await row("order-3").textContent()).includes("why?"), "the call without a trace asks why");
+  check(/\u2715 1/.test(await row("order-2").textContent()), "the error is counted");
+  await site.look(page, "calls");
+
+  await page.getByLabel("Has errors").check();
+  await page.waitForURL("**/calls?errors=true");
+  await row("order-1").waitFor({ state: "detached" });
+  await until(async () => await page.locator("tbody tr").count() === 1, "one with errors");
+  await page.goBack();
+  await row("order-1").waitFor();
+  await page.getByLabel("No trace").check();
+  await row("order-2").waitFor({ state: "detached" });
+  await row("order-3").waitFor();
+  await page.getByLabel("No trace").uncheck();
+  await page.getByLabel("Search title, key, id").fill("order-2");
+  await row("order-1").waitFor({ state: "detached" });
+  await row("order-2").waitFor();
+  check(page.url().endsWith("/calls?q=order-2"), `the address says it: ${page.url()}`);
+  const same = await site.page(page.url().slice(site.base.length));
+  await same.getByRole("row").filter({ hasText: "order-2" }).waitFor();
+  equal(await same.locator("tbody tr").count(), 1, "the address is the view");
+  await page.getByLabel("Search title, key, id").fill("nothing like it");
+  await page.getByText("No call matches this filter in this time.").waitFor();
+  await page.getByRole("button", { name: "Clear filters" }).click();
+  await row("order-1").waitFor();
+
+  // One that comes while the page is open pushes nothing down.
+  const before = await page.locator("tbody").textContent();
+  await site.call({ externalId: "order-4" });
+  await page.getByRole("button", { name: "1 newer call: show" }).waitFor();
+  equal(await page.locator("tbody").textContent(), before, "the rows stand still");
+  await page.getByRole("button", { name: "1 newer call: show" }).click();
+  await row("order-4").waitFor();
+  equal(await page.locator("tbody tr").count(), 4, "four calls");
+  await row("order-1").getByRole("link").first().click();
+  await page.waitForURL(`**/calls/${good.id}*`);
+  await page.goto(`${site.base}/calls/${bad.id}`);
+}

@@ -1,0 +1,29 @@
+// Group by a tag, two groups side by side, and from there to their traces.
+import { equal, until } from "../site.mjs";
+import { voiceSpans } from "../otlp.mjs";
+
+export default async function (site) {
+  for (const [version, model, failing] of [["v1", "gpt-4o", 1], ["v1", "gpt-4o", 0], ["v2", "gpt-5", 0], ["v2", "gpt-5", 0], ["v2", "gpt-5", 0]]) {
+    await site.send(voiceSpans({ model, failing }), { resource: { "roark.project.tag.version": version } });
+  }
+  await site.send(voiceSpans());
+  const page = await site.page("/traces");
+  await page.getByText("6 traces, 1 with errors").waitFor();
+  await page.getByLabel("Group by").selectOption("tag:version");
+  await page.waitForURL("**by=tag*version");
+  const line = (name) => page.locator("table.list").getByRole("row").filter({ has: page.getByRole("cell", { name, exact: true }) });
+  await line("v1").waitFor();
+  equal((await line("v1").locator("td.number").allTextContents()).slice(0, 3), ["2", "0 (0 %)", "1 (50 %)"], "the numbers of v1");
+  await line("none").waitFor();
+  await page.getByLabel("Compare v1").check();
+  await page.getByLabel("Compare v2").check();
+  await page.getByRole("heading", { name: "Side by side" }).waitFor();
+  await site.look(page, "groups");
+  const side = page.locator(".compare");
+  equal(await side.getByRole("row").filter({ hasText: "With errors" }).locator("td").allTextContents(), ["1 (50 %)", "0 (0 %)"], "side by side");
+  const same = await site.page(page.url().slice(site.base.length));
+  await same.getByRole("heading", { name: "Side by side" }).waitFor();
+  await side.getByRole("link", { name: "Show traces of v2" }).click();
+  await until(async () => await page.locator(".results tbody tr:not(.more)").count() === 3, "the traces of v2");
+  await page.getByRole("button", { name: "Remove the filter tag version is v2" }).waitFor();
+}
