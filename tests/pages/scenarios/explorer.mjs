@@ -119,7 +119,9 @@ export default async function (site) {
   await site.look(page, "traces-refused");
   await box.fill("1");
   await page.keyboard.press("Enter");
-  await page.getByText("No trace matches these 2 filters").waitFor();
+  await page.getByText("No trace matches these 2 filters together. 4 traces lie in this time.").waitFor();
+  await page.goto(`${site.base}/traces?service=agnet&name=llm`);
+  await page.getByText('4 traces lie in this time; "service is agnet" alone matches none.').waitFor();
 
   // A matching span leads to the trace at that span, with the words.
   await page.goto(`${site.base}/traces?name=tts&tag=env%3Aprod`);

@@ -6,6 +6,7 @@ import { count, plural } from "../base/format";
 import { onLiveNowAndThen } from "../base/live";
 import { announce, Loading, Problem, Title, useLoaded } from "../base/parts";
 import { rangeOf, SPANS } from "../base/query";
+import { Outside } from "../base/text";
 import { FilterBox } from "../explorer/filter-box";
 import { filtersOf, parameterOf, partsOf, refusedFilter, searchTerm, withFilters, type Filter } from "../explorer/filters";
 import { GroupBy, GroupList } from "../explorer/groups";
@@ -39,16 +40,32 @@ function addressOf(path: string, filters: Filter[], range: { from?: string; to?:
   return `${path}?${query}`;
 }
 
-function Nothing({ filters, clear, anyTime }: { filters: Filter[]; clear: () => void; anyTime: () => void }) {
-  if (filters.length === 0) {
-    return <div class="empty row"><span>No traces in this time.</span><button type="button" class="button small" onClick={anyTime}>Any time</button><a href="/setup">Set-up</a></div>;
-  }
-  const alone = filters.length === 1 ? partsOf(filters[0]!) : null;
+type Range = { from?: string; to?: string };
+
+const textOf = (filter: Filter): string => {
+  const { field, relation, value } = partsOf(filter);
+  return `${field} ${relation} ${value}`.trimEnd().slice(0, 120);
+};
+
+/** How many traces lie in this time at all, and which filters match none of them even alone. */
+async function blame(filters: Filter[], range: Range, abort: AbortSignal): Promise<{ all: string; alone: Filter[] }> {
+  const totalOf = async (some: Filter[]) => (await getPage<TraceRow>(addressOf("/v1/traces", some, range, { limit: 1 }), abort));
+  const [all, ...pages] = await Promise.all([totalOf([]), ...(filters.length > 1 ? filters.slice(0, 6) : []).map((filter) => totalOf([filter]))]);
+  const { total, atLeast = 0 } = all!.pagination;
+  return { all: total === null ? `More than ${count(atLeast)} traces lie` : `${plural(total, "trace")} ${total === 1 ? "lies" : "lie"}`,
+    alone: filters.filter((_, i) => pages[i] && pages[i].data.length === 0 && pages[i].pagination.nextCursor === null) };
+}
+
+function Nothing({ filters, range, clear, anyTime }: { filters: Filter[]; range: Range; clear: () => void; anyTime: () => void }) {
+  const why = useLoaded(addressOf("", filters, range), async (abort) => filters.length ? blame(filters, range, abort) : null);
+  const any = <button type="button" class="button small" onClick={anyTime}>Any time</button>;
+  if (filters.length === 0) return <div class="empty row"><span>No traces in this time.</span>{any}<a href="/setup">Set-up</a></div>;
+  const alone = why.data?.alone ?? [];
   return (
     <div class="empty row">
-      <span>No trace matches{alone ? ` ${alone.field} ${alone.relation} ${alone.value}`.trimEnd().slice(0, 200) : ` these ${filters.length} filters`} in this time.</span>
-      <button type="button" class="button small" onClick={clear}>Clear filters</button>
-      <button type="button" class="button small" onClick={anyTime}>Any time</button>
+      <span>No trace matches{filters.length === 1 ? <> "<Outside text={textOf(filters[0]!)} />"</> : ` these ${filters.length} filters together`}.
+        {why.data ? ` ${why.data.all} in this time` : ""}{alone.length && why.data ? <>; "<Outside text={textOf(alone[0]!)} />" alone matches none</> : null}{why.data ? "." : ""}</span>
+      <button type="button" class="button small" onClick={clear}>Clear filters</button>{any}
     </div>
   );
 }
@@ -78,10 +95,10 @@ function useNewer(address: string, rows: TraceRow[]): { newer: number; fresh: Ma
 }
 
 interface ListProps {
-  address: string; filters: Filter[]; opened: () => void; clear: () => void; anyTime: () => void; onFailure: (failure: unknown) => void; isRefused: boolean;
+  address: string; filters: Filter[]; range: Range; opened: () => void; clear: () => void; anyTime: () => void; onFailure: (failure: unknown) => void; isRefused: boolean;
 }
 
-function List({ address, filters, opened, clear, anyTime, onFailure, isRefused }: ListProps) {
+function List({ address, filters, range, opened, clear, anyTime, onFailure, isRefused }: ListProps) {
   const first = useLoaded(address, (abort) => getPage<TraceRow>(address, abort));
   const [more, setMore] = useState<Page<TraceRow>[]>([]);
   const [failure, setFailure] = useState<unknown>(null);
@@ -107,7 +124,7 @@ function List({ address, filters, opened, clear, anyTime, onFailure, isRefused }
     <>
       {newer > 0 ? <div><button type="button" class="button small" onClick={show}>{newer >= PAGE ? `${count(newer)} or more newer traces` : plural(newer, "newer trace")}: show</button></div> : null}
       {first.failure && !isRefused ? <Problem failure={first.failure} again={first.again} /> : null}
-      {!first.data ? (first.failure ? null : <Loading what="Loading traces" />) : rows.length === 0 && !last?.pagination.nextCursor ? <Nothing filters={filters} clear={clear} anyTime={anyTime} /> : (
+      {!first.data ? (first.failure ? null : <Loading what="Loading traces" />) : rows.length === 0 && !last?.pagination.nextCursor ? <Nothing filters={filters} range={range} clear={clear} anyTime={anyTime} /> : (
         <>
           <div class="medium-up"><ResultTable {...props} /></div>
           <div class="narrow-only"><ResultCards {...props} /></div>
@@ -160,7 +177,7 @@ export default function Traces() {
       </div>
       {counts.data ? <Histogram counts={counts.data} choose={narrow} /> : null}
       {by ? <GroupList address={addressOf("/v1/traces/groups", filters, range, { by })} by={by} picked={query.getAll("pick")} onPick={pick} hrefOf={hrefOf} />
-        : <List address={addressOf("/v1/traces", filters, range, { limit: PAGE })} filters={filters} opened={fix} clear={clear}
+        : <List address={addressOf("/v1/traces", filters, range, { limit: PAGE })} filters={filters} range={range} opened={fix} clear={clear}
           anyTime={() => go(changed(query, { span: "all", from: undefined, to: undefined }))} onFailure={setFailure} isRefused={refused >= 0} />}
     </div>
   );
