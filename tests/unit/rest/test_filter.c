@@ -187,8 +187,8 @@ static void trace_make(struct fixture *f)
     make_attribute_int(make, 9, "int", 5);
     make_attribute_int(make, 9, "big", INT64_MAX);
     attribute_double(make, "double", 5.5);
-    attribute_double(make, "nan", NAN);
-    attribute_double(make, "inf", INFINITY);
+    attribute_double(make, "nan", (double)NAN);
+    attribute_double(make, "inf", (double)INFINITY);
     make_attribute_deep(make, 9, "deep", 3);
     make_close(make);
     make_close(make);

@@ -1,7 +1,7 @@
 // The whole call in 64 pixels: one lane a role, errors below, and a frame that is the window.
 import { useEffect, useRef } from "preact/hooks";
 import { offset } from "../base/format";
-import { theme } from "../base/settings";
+import { shownTheme } from "../base/settings";
 import type { WaterfallState } from "./state";
 import { endOf, ERROR, hasFlag, ROLES } from "./timeline";
 
@@ -54,7 +54,7 @@ export function Minimap({ state }: { state: WaterfallState }) {
     const watch = new ResizeObserver(again);
     watch.observe(element);
     return () => watch.disconnect();
-  }, [timeline, theme.value]);
+  }, [timeline, shownTheme.value]);
   const timeAt = (event: PointerEvent): number => {
     const box = canvas.current!.getBoundingClientRect();
     return from + (event.clientX - box.left) / box.width * (to - from);
