@@ -54,14 +54,14 @@ err_t event_plan_make(const struct bus_call_event *event, const struct event_hol
                       size_t count, struct arena *arena, struct event_plan *ret_plan)
 {
     struct event_plan plan = {.target = event->id, .is_new = count == 0};
-    const struct event_holder *best = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (best == NULL || is_better(&holders[i], best)) {
-            best = &holders[i];
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++) {
+        if (is_better(&holders[i], &holders[best])) {
+            best = i;
         }
     }
-    if (best != NULL) {
-        plan.target = best->call;
+    if (count > 0) {
+        plan.target = holders[best].call;
     }
     TRY(list_make(holders, count, false, plan.target, arena, &plan.superseded,
                   &plan.superseded_count));
