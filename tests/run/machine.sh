@@ -92,8 +92,8 @@ machine_repository() { # CHECKOUT
 }
 
 # Runs a script of this folder inside, in namespaces of its own for mounts, processes and the host
-# name (and, with MACHINE_OFFLINE set, the network: loopback only). When it ends, whatever it left
-# running ends too.
+# name (and, with MACHINE_OFFLINE set, the network: loopback only). With MACHINE_NO_NPM set, npm finds
+# no registry. When it ends, whatever it left running ends too.
 machine_run() { # SUITE SCRIPT ARGUMENTS...
     local suite=$1 script=$2 keep=() name network=
     if [ -n "${MACHINE_OFFLINE:-}" ]; then network=--net; fi
@@ -102,6 +102,12 @@ machine_run() { # SUITE SCRIPT ARGUMENTS...
     for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
         if [ -n "${!name:-}" ]; then keep+=("$name=${!name}"); fi
     done
+    if command -v npm >/dev/null; then
+        keep+=("npm_config_registry=$(npm config get registry)" npm_config_cafile=/etc/ssl/certs/ca-certificates.crt)
+    fi
+    if [ -n "${MACHINE_NO_NPM:-}" ]; then
+        keep+=(npm_config_registry=https://127.0.0.1:9/ npm_config_fetch_retries=0)
+    fi
     timeout -k 10 $machine_seconds_max unshare --mount --pid --uts --ipc ${network:+"$network"} --fork --kill-child --propagation private \
         bash "$(dirname "${BASH_SOURCE[0]}")/machine-enter" \
         "$machine_root" "$machine_cache/packages-$suite" \
