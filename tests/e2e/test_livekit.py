@@ -12,6 +12,7 @@ import pytest
 from support import livekit, otlp
 from support.client import JSON
 from support.cluster import error_of
+from support.described import described
 from support.process import wait_until
 
 LIVEKIT = 2  # the kind of key in table link
@@ -85,7 +86,7 @@ def test_a_call_grows_with_the_events_of_its_room(pair):
     pair.tell(agent)
     assert pair.call(sid)["status"] == "RINGING"
     pair.tell(caller, track)
-    call = pair.call(sid)
+    call = described("Call", pair.call(sid))
     assert call["status"] == "IN_PROGRESS"
     assert call["answeredAt"] == ISO.format(22, 250)
     assert call["callDirection"] == "INBOUND"

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from support import otlp, vapi
+from support.described import described
 
 PROTOBUF = "application/x-protobuf"
 
@@ -72,7 +73,7 @@ def voice(tree: dict, name: str) -> list[dict]:
 def test_a_report_becomes_a_call(client):
     call_id = new_id()
     call = imported(client, vapi.report(call_id), properties={"tier": "gold"})
-    shown = call_of(client, call)
+    shown = described("Call", call_of(client, call))
     assert shown["vapiCallId"] == call_id
     assert shown["status"] == "ENDED" and shown["endedStatus"] == "CUSTOMER_ENDED_CALL"
     assert shown["callDirection"] == "INBOUND" and shown["interfaceType"] == "PHONE"
