@@ -1,10 +1,12 @@
 #include "proto/http/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -149,6 +151,17 @@ unsigned listen_port(int fd)
     }
     memcpy(&v6, &address, sizeof v6);
     return ntohs(v6.sin6_port);
+}
+
+bool listen_end(int fd)
+{
+    int silent = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (silent == -1) {
+        return false;
+    }
+    bool is_ended = dup3(silent, fd, O_CLOEXEC) != -1;
+    (void)close(silent); /* fd is the other name of it, or nothing was done */
+    return is_ended;
 }
 
 unsigned listen_files_raise(unsigned wanted)

@@ -16,6 +16,10 @@ FALLIBLE listen_open(const char *address, struct detail *detail, int *ret_fd);
 /* The port that the socket is bound to. */
 unsigned listen_port(int fd);
 
+/* Nobody can connect from now on, and who was not accepted yet is refused. The number stays open and is never
+ * readable, so a thread that still polls it sees nothing. False: out of descriptors, it listens on. */
+bool listen_end(int fd);
+
 /* Raises RLIMIT_NOFILE as far as allowed; returns how many of `wanted` connections fit. */
 unsigned listen_files_raise(unsigned wanted);
 

@@ -45,6 +45,9 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
     struct http_server *server = cls;
     (void)address; /* libmicrohttpd itself counts per address */
     (void)address_len;
+    if (atomic_load(&server->is_draining)) {
+        return MHD_NO;
+    }
     if (atomic_load(&server->connections_count) < server->connections_max) {
         return MHD_YES;
     }
@@ -328,10 +331,13 @@ void http_server_drain(struct http_server *server)
     if (server == NULL || atomic_exchange(&server->is_draining, true)) {
         return;
     }
+    /* Not MHD_quiesce_daemon: it takes the listener out of each thread's epoll set while that thread, seeing
+     * the flag, does the same, and whoever comes second aborts the process (0.9.75). */
     for (size_t i = 0; i < server->daemons_count; i++) {
-        MHD_socket fd = MHD_quiesce_daemon(server->daemons[i]);
-        if (fd != MHD_INVALID_SOCKET) {
-            (void)close(fd); /* a listener holds no data */
+        const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(server->daemons[i], MHD_DAEMON_INFO_LISTEN_FD);
+        if (info == NULL || !listen_end(info->listen_fd)) {
+            log_warn("listener_stays", "reason=descriptors"); /* on_accept turns everyone away */
         }
     }
 }

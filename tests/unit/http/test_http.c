@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "tests/unit/http/server_fixture.h"
 #include "tests/unit/http/wire.h"
@@ -246,6 +247,42 @@ static void draining_answers_what_is_in_flight(void **state)
     wire_close(fd);
 }
 
+struct knocker {
+    _Atomic unsigned port;
+    _Atomic bool is_over;
+};
+
+static void *knock(void *arg)
+{
+    struct knocker *knocker = arg;
+    while (!atomic_load(&knocker->is_over)) {
+        wire_close(wire_open(atomic_load(&knocker->port)));
+    }
+    return NULL;
+}
+
+/* The threads of libmicrohttpd run while the listener is taken from them. */
+static void draining_while_clients_come_ends_well(void **state)
+{
+    struct fixture *fixture = *state;
+    struct knocker knocker = {.port = fixture->port};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, knock, &knocker), 0);
+    for (int round = 0; round < 60; round++) {
+        struct http_options options = server_options(fixture);
+        struct http_server *server = NULL;
+        struct detail detail = {0};
+        options.threads = 4;
+        assert_true(err_is_ok(http_server_start(&options, &detail, &server)));
+        atomic_store(&knocker.port, http_server_port(server));
+        clock_sleep_ms(1);
+        http_server_drain(server);
+        http_server_stop(server);
+    }
+    atomic_store(&knocker.is_over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void bad_options_are_refused_with_a_sentence(void **state)
 {
     struct fixture *fixture = *state;
@@ -294,6 +331,7 @@ int main(void)
         TEST(peer_that_does_not_read_is_cut_off),
         TEST(client_may_vanish_in_every_state),
         TEST(draining_answers_what_is_in_flight),
+        TEST(draining_while_clients_come_ends_well),
         TEST(bad_options_are_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
