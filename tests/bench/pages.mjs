@@ -59,6 +59,9 @@ async function open(site, list, target, profile) {
 
 /** Turns the wheel over the waterfall at an even speed; the time stamp of every frame from its first move to its last. */
 async function scroll(page, cdp, seconds, profile) {
+  // In the processor's time of the main thread, which hardly depends on what else the machine does.
+  await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+  const used = async () => Object.fromEntries((await cdp.send("Performance.getMetrics")).metrics.map((one) => [one.name, one.value * 1000]));
   const box = await page.locator(".waterfall").boundingBox();
   await page.evaluate(() => {
     globalThis.frames = [];
@@ -67,15 +70,19 @@ async function scroll(page, cdp, seconds, profile) {
     const step = (at) => { globalThis.frames.push(at); globalThis.stepping = requestAnimationFrame(step); };
     globalThis.stepping = requestAnimationFrame(step);
   });
+  const before = await used();
   await profiled(cdp, profile, () => cdp.send("Input.synthesizeScrollGesture", {
     x: box.x + box.width / 2, y: Math.min(box.y + box.height / 2, 880), yDistance: -seconds * SCROLL_PX_PER_S, speed: SCROLL_PX_PER_S,
     gestureSourceType: "mouse", preventFling: true,
   }));
-  return await page.evaluate(() => {
+  const after = await used();
+  const cpu = { allMs: after.TaskDuration - before.TaskDuration, scriptMs: after.ScriptDuration - before.ScriptDuration };
+  const seen = await page.evaluate(() => {
     cancelAnimationFrame(globalThis.stepping);
     const [first, last] = [globalThis.moves[0], globalThis.moves.at(-1)];
     return { frames: globalThis.frames.filter((at) => at >= first && at <= last), pixels: document.querySelector(".waterfall").scrollTop };
   });
+  return { ...seen, cpu };
 }
 
 /** What came over the wire for each file that is no answer of the API; `sum` says so far. */

@@ -210,7 +210,8 @@ def scrolled(runs):
         windows += [sum(begin < stamp <= begin + 1000 for stamp in stamps) for begin in stamps if begin + 1000 <= stamps[-1]]
     return {"median_per_s": statistics.median(windows), "least_per_s": min(windows), "long_share": long / frames,
             "pixels": statistics.median(run["scroll"]["pixels"] for run in runs), "frames": frames,
-            "rows": runs[0]["rows"]}
+            "rows": runs[0]["rows"], "cpu_ms": {name: sum(run["scroll"]["cpu"][key] for run in runs) / frames
+                                                for name, key in (("all", "allMs"), ("script", "scriptMs"))}}
 
 
 def line(name, value, aim=""):
@@ -233,6 +234,7 @@ def show(result):
          "2,000 ms")
     line("frames/s of scrolling", f"{scroll['median_per_s']:.0f}, least {scroll['least_per_s']:.0f} in a second", "not below 50")
     line("frames longer than 20 ms", f"{scroll['long_share']:.1%} of {scroll['frames']:,}")
+    line("CPU of a frame, main thread", f"{scroll['cpu_ms']['all']:.1f} ms, script {scroll['cpu_ms']['script']:.1f} of it")
     line("scrolled in a run", f"{scroll['pixels']:,.0f} px")
     print("\nweight over the wire, cold cache, without the API's answers")
     line("the call's page", f"{weight['call']['bytes'] / 1000:.1f} KB in {len(weight['call']['files'])} files")
