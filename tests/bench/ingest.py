@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from bench._postgres import SETTINGS, configure
 from bench._processes import TreePeak, cpu_seconds, peak_mib, tree_cpu_seconds
 from support import paths
 from support.process import free_port
@@ -26,9 +27,6 @@ from support.servers import Servers
 
 OUT = paths.ROOT / "build" / "bench" / "ingest.json"
 COPY_TIMES = 3
-# What ./calltrace up gives its private Postgres, where it differs from Postgres' own defaults.
-SETTINGS = {"shared_buffers": "256MB", "wal_compression": "on", "max_wal_size": "2GB",
-            "checkpoint_timeout": "15min", "gin_pending_list_limit": "64MB", "jit": "off"}
 COPY_CHUNK_BYTES = 1 << 20
 
 
@@ -237,15 +235,6 @@ def machine(servers):
                     for name in ("server_version", "fsync", "synchronous_commit", "full_page_writes", *SETTINGS)}
     assert show_all["fsync"] == show_all["synchronous_commit"] == "on"
     return {"cores": os.cpu_count(), "kernel": platform.release(), "postgres": show_all}
-
-
-def configure(postgres):
-    """The launcher's settings; shared_buffers asks for a restart."""
-    with psycopg.connect(postgres.conninfo("postgres"), autocommit=True) as connection:
-        for name, value in SETTINGS.items():
-            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
-    postgres.stop()
-    postgres.start()
 
 
 def main():

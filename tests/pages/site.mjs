@@ -99,8 +99,8 @@ export class Site {
     page.on("dialog", (dialog) => { trouble(`a dialog: ${dialog.message()}`); void dialog.dismiss(); });
   }
 
-  /** A page of a reader's own, at an address, signed in or not. */
-  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin" } = {}) {
+  /** A page of a reader's own, at an address, signed in or not. `before` gets it before its first request. */
+  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin", before = async () => {} } = {}) {
     const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width, height: 900 }, timezoneId: zone, locale: "en-GB",
       permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
@@ -110,6 +110,7 @@ export class Site {
       const answer = await context.request.post(`${this.base}/v1/session`, { headers: { Authorization: `Bearer ${key}` } });
       check(answer.ok(), `sign in: ${answer.status()}`);
     }
+    await before(page);
     await page.goto(this.base + path);
     return page;
   }

@@ -228,11 +228,18 @@ npm_packages() { # FOLDER
     fi
 }
 
-stage_pages() {
-    build_preset dev
+pages_packages() {
     npm_packages "$top/api/ui"
     npm_packages "$top/tests/pages"
-    (cd "$top/api/ui" && npm run --silent check && npm run --silent test && npm run --silent build)
+}
+
+pages_build() { (cd "$top/api/ui" && npm run --silent build); }
+
+stage_pages() {
+    build_preset dev
+    pages_packages
+    (cd "$top/api/ui" && npm run --silent check && npm run --silent test)
+    pages_build
     run_pytest pages
 }
 
