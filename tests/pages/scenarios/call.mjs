@@ -169,6 +169,9 @@ async function panels(site, page, { call, voice, tool }) {
   await panel.getByRole("group", { name: "Error" }).getByText("TimeoutError", { exact: true }).waitFor();
   check(/1\.94 s at 1:19\.9/.test(await panel.textContent()), `its length and place: ${(await panel.textContent()).slice(0, 120)}`);
   await panel.getByText("Stack, 13 lines").waitFor();
+  await page.goto(new URL(`/calls/${call.id}?span=${tool}&win=77000-88000`, page.url()).href);
+  await panel.getByRole("group", { name: "Error" }).getByText("TimeoutError", { exact: true }).waitFor();
+  check(Number((await rowNamed(page, "function_tool").locator(".bar").boundingBox()).width) > 50, "the window of the address is shown");
   await site.look(page, "call-span");
   // A long value is folded and not in the page; copying takes all of it.
   const result = panel.locator("section").filter({ has: page.getByRole("heading", { name: "Result" }) });

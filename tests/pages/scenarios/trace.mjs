@@ -9,7 +9,7 @@ export default async function (site) {
   const call = await site.call({ externalId: "order-7", startedAt: new Date(Number(start / 1_000_000n)).toISOString() });
   const root = span("POST /checkout", { ms: 1200, values: { "http.request.method": "POST", "http.response.status_code": 500 } });
   const charge = span("charge_card", { at: 200, ms: 900, parent: root.id, error: "card declined", values: { "payment.provider": "cards", "retry.count": 2 } });
-  const spans = [root, span("load_cart", { at: 20, ms: 150, parent: root.id }), charge, span("POST api.cards", { at: 250, ms: 800, parent: charge.id }), span("lost", { at: 1100, ms: 50, parent: "00000000000000aa" })];
+  const spans = [root, span("load_cart", { at: 20, ms: 150, parent: root.id, values: { "cart.dump": `${"x".repeat(300_000)}end` } }), charge, span("POST api.cards", { at: 250, ms: 800, parent: charge.id }), span("lost", { at: 1100, ms: 50, parent: "00000000000000aa" })];
   const trace = await site.send(spans, { start, resource: { "service.name": "shop", "roark.external_id": "order-7" } });
   await site.linked(trace);
   const lonely = await site.send([span("nightly_batch", { ms: 30 })], { start, resource: { "service.name": "batch" } });
@@ -37,6 +37,13 @@ export default async function (site) {
   await page.reload();
   await page.getByRole("complementary", { name: "About load_cart" }).waitFor();
   equal(await rowNamed(page, "load_cart").getAttribute("aria-selected"), "true", "a reload shows the same");
+  // A very long value is loaded when it is asked for.
+  const panel = page.getByRole("complementary", { name: "About load_cart" });
+  await panel.getByRole("tab", { name: "Attributes 1" }).click();
+  await panel.getByText("This value is 300 kB. It is not loaded with the page.").waitFor();
+  await panel.getByRole("button", { name: "Load" }).click();
+  await panel.getByRole("button", { name: "Copy cart.dump", exact: true }).click();
+  equal((await page.evaluate(() => navigator.clipboard.readText())).length, 300_003, "it is copied whole");
   // Choosing rows is no step in the history: back is the list with its filters.
   await page.goBack();
   await page.waitForURL(/\/traces\?/);
