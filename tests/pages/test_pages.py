@@ -15,7 +15,7 @@ SECONDS_MAX = 180
 
 
 def test_there_are_scenarios():
-    assert len(SCENARIOS) >= 8
+    assert len(SCENARIOS) >= 11
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -14,7 +14,7 @@ function Belongs({ trace }: { trace: string }) {
   if (!links.data) return null;
   if (links.data.length === 0) return <p>Belongs to no call. <a href="/unmatched">How to mend</a></p>;
   return (
-    <ul>
+    <ul class="belongs">
       {links.data.map((link, index) => (
         <li key={index}>Belongs to <a href={`/${link.conversationKind === "chat" ? "chats" : "calls"}/${link.conversationId}`}>{link.conversationKind} {link.conversationId.slice(0, 8)}</a>, matched
           by {link.kind} <Outside class="mono" text={link.value} most={80} />, linked <Time at={link.linkedAt} /></li>

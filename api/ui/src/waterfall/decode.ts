@@ -1,6 +1,6 @@
 // The server's timeline, as it comes, into typed columns. Throws when it is not one.
 import { nsOf } from "../base/format";
-import { STAGES, type Match, type Stage, type Timeline, type TraceInfo, type Turn, type Wait } from "./timeline";
+import { OPEN, STAGES, type Match, type Stage, type Timeline, type TraceInfo, type Turn, type Wait } from "./timeline";
 
 interface WireStage { stage: Stage; trace?: number; spanId: string | null; inWaitNs: number | null; ownNs: number | null; attribute: string | null }
 interface WireWait {
@@ -67,11 +67,13 @@ export function decode(wire: WireTimeline): Timeline {
     span: turn.topSpans.length ? rowOf(turn.topTraces[0]!, turn.topSpans[0]!) : -1, spanCount: turn.spanCount, start: turn.startNs,
     end: turn.startNs + turn.lengthNs, said: turn.said ?? "", answer: turn.answer ?? "", waits: turn.waits.map((wait) => waitOf(wait, rowOf)),
   }));
+  // What has not ended runs to the last end known of its trace.
+  const lengthOf = (ns: number | null, row: number): number => columns.flags[row]! & OPEN ? Math.max(ns ?? 0, traces[columns.trace[row]!]!.end - columns.startNs[row]!) : ns ?? 0;
   return {
     zeroNs, callEnd: wire.endNs, isLive: wire.isLive, traces, names: wire.names, services: wire.services, labels: wire.labels, ids: columns.id,
     trace: Int32Array.from(columns.trace), parent: Int32Array.from(columns.parent), name: Int32Array.from(columns.name),
     service: Int32Array.from(columns.service), label: Int32Array.from(columns.label), start: Float64Array.from(columns.startNs),
-    length: Float64Array.from(columns.lengthNs, (ns) => ns ?? 0), role: Uint8Array.from(columns.role), flags: Uint8Array.from(columns.flags),
+    length: Float64Array.from(columns.lengthNs, lengthOf), role: Uint8Array.from(columns.role), flags: Uint8Array.from(columns.flags),
     turn: Int32Array.from(columns.turn), turns, shown: wire.spanCount, total: wire.spanTotal, isCut: wire.isCut, errors: wire.errorCount,
     clocks: wire.clocks, revision: wire.revision,
   };

@@ -1,6 +1,6 @@
 // The selected row in full: what failed, what was said, every attribute, and the raw span.
 import { useState } from "preact/hooks";
-import { get } from "../base/api";
+import { ask } from "../base/api";
 import { clockTime, duration, exactTime, nsOf, offset } from "../base/format";
 import { CopyButton, Loading, Problem, useLoaded } from "../base/parts";
 import { Icon, Outside } from "../base/text";
@@ -14,7 +14,7 @@ import { ERROR, hasFlag, letter, responseNs, ROLE_NAMES, roleOf, spanName, STAGE
 interface OtlpDocument { resourceSpans: { resource?: { attributes?: KeyValue[] }; scopeSpans: { scope?: SpanDocument["scope"]; spans: Span[] }[] }[] }
 
 async function loadSpan(trace: string, span: string, abort: AbortSignal): Promise<{ document: SpanDocument; raw: string }> {
-  const response = await get<OtlpDocument>(`/v1/traces/${trace}/spans/${span}`, abort);
+  const response = await ask<OtlpDocument>(`/v1/traces/${trace}/spans/${span}`, { signal: abort });
   for (const resource of response.resourceSpans ?? []) {
     for (const scope of resource.scopeSpans) {
       const found = scope.spans[0];
@@ -138,7 +138,7 @@ function AttributeTable({ title, list, filter, hide, searchable }: { title: stri
             <div key={index} class="attribute">
               <dt><Outside class="mono" text={one.key} most={255} />{value.type !== "text" ? <span class="tag">{value.type}</span> : null}{isSensitive(one.key) ? <span class="tag warn">sensitive</span> : null}</dt>
               <dd>{isHidden ? <span class="quiet">hidden</span> : <Value text={value.text} name={one.key} href={value.href} length={value.length} />}
-                <span class="row"><CopyButton value={() => `${one.key}=${value.text}`} label={`Copy ${one.key}=value`} />
+                <span class="row">{value.href ? null : <CopyButton value={() => `${one.key}=${value.text}`} label={`Copy ${one.key}=value`} />}
                   {searchable && value.type !== "list" && value.type !== "map" && value.text.length <= 128 && !value.href ? <a href={`/traces?attr=${encodeURIComponent(`${one.key}:${value.text}`)}`}>Find traces with this</a> : null}</span></dd>
             </div>
           );

@@ -1,5 +1,5 @@
 // The waterfall's rows: a treegrid of which only what is in view is mounted, with bars on one time axis.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { duration, offset } from "../base/format";
 import { Outside } from "../base/text";
 import { useVirtual } from "../base/virtual";
@@ -9,15 +9,67 @@ import { endOf, ERROR, hasFlag, INTERRUPTED, letter, OPEN, responseNs, ROLE_NAME
 
 const INDENT = 14;
 const INDENTS_MAX = 12;
+const SPLIT_THIN = 0.006; // of the timeline's width: too thin for a gap beside it
 const RULER_STEPS = [1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8, 2e8, 5e8, 1e9, 2e9, 5e9, 1e10, 1.5e10, 3e10, 6e10, 1.2e11, 3e11, 6e11, 1.8e12, 3.6e12, 1.44e13, 8.64e13];
 
-export const isCoarse = (): boolean => matchMedia("(pointer: coarse)").matches;
+/** Rows are high for fingers, and where the name stands above its bar. */
+function useHighRows(): boolean {
+  const media = useMemo(() => matchMedia("(pointer: coarse), (max-width: 719px)"), []);
+  const [isHigh, set] = useState(media.matches);
+  useEffect(() => {
+    const note = (): void => set(media.matches);
+    media.addEventListener("change", note);
+    return () => media.removeEventListener("change", note);
+  }, [media]);
+  return isHigh;
+}
 
 /** Height of a row by its kind and the reader's pointer. */
 export const heightOf = (row: Row, coarse: boolean): number =>
   row.kind === "span" || row.kind === "missing" ? (coarse ? 44 : 26) : (coarse ? 48 : 32);
 
 const share = (at: number, w: { from: number; to: number }): number => (at - w.from) / (w.to - w.from);
+
+/** The row of a key, or the nearest shown one above it when it is folded away. */
+export function rowOf(state: WaterfallState, key: string | null): number {
+  const rows = state.rows.value;
+  const place = rows.findIndex((row) => row.key === key);
+  if (place >= 0 || key === null) return Math.max(place, 0);
+  const { nodes } = state.tree.value;
+  for (let at = nodes.findIndex((node) => node.key === key); at >= 0; at = nodes[at]!.parent) {
+    const above = rows.findIndex((row) => row.key === nodes[at]!.key);
+    if (above >= 0) return above;
+  }
+  return 0;
+}
+
+/** A row's name that outlives what arrives: turns are numbered anew when an earlier one comes late. */
+function lastingKey(timeline: Timeline, row: Row): string {
+  const span = row.kind === "turn" ? timeline.turns[row.turn]!.span : -1;
+  return span >= 0 ? `turn of ${timeline.ids[span]!}` : row.key;
+}
+
+/** However many spans arrive: the first row in view stays where it is. */
+function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], timeline: Timeline, coarse: boolean): void {
+  const first = useRef<{ key: string; within: number } | null>(null);
+  useLayoutEffect(() => {
+    const place = first.current ? rows.findIndex((row) => lastingKey(timeline, row) === first.current!.key) : -1;
+    if (place < 0) return;
+    const top = rows.slice(0, place).reduce((sum, row) => sum + heightOf(row, coarse), first.current!.within);
+    if (scroller.current!.scrollTop !== top) scroller.current!.scrollTop = top;
+  }, [timeline]);
+  useLayoutEffect(() => {
+    const element = scroller.current!;
+    const note = (): void => {
+      let rest = element.scrollTop;
+      const row = rows.find((one) => { const height = heightOf(one, coarse); if (rest < height) return true; rest -= height; return false; });
+      first.current = row ? { key: lastingKey(timeline, row), within: rest } : null;
+    };
+    note();
+    element.addEventListener("scroll", note, { passive: true });
+    return () => element.removeEventListener("scroll", note);
+  }, [rows, coarse]);
+}
 
 /** Places of the ruler's marks. */
 export function marks(from: number, to: number, most: number): number[] {
@@ -67,7 +119,7 @@ function SplitBar({ state, turn: index, row }: { state: WaterfallState; turn: nu
         const right = share(segment.to, w);
         if (right < 0 || left > 1) return null;
         const from = Math.max(left, -0.01);
-        return <span key={`${n}-${i}`} class={`split stage-${segment.stage}`} style={{ left: `${from * 100}%`, width: `${(Math.min(right, 1.01) - from) * 100}%` }} />;
+        return <span key={`${n}-${i}`} class={`split stage-${segment.stage}${right - left < SPLIT_THIN ? " thin" : ""}`} style={{ left: `${from * 100}%`, width: `${(Math.min(right, 1.01) - from) * 100}%` }} />;
       }))}
     </>
   );
@@ -128,14 +180,19 @@ function figure(timeline: Timeline, row: Row): string {
 
 export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallState; nameWidth: number; setNameWidth: (px: number) => void }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const coarse = useMemo(isCoarse, []);
+  const coarse = useHighRows();
   const rows = state.rows.value;
   const timeline = state.timeline.value;
   const [pointer, setPointer] = useState<number | null>(null);
-  const focusIndex = rows.findIndex((row) => row.key === (state.focused.value ?? rows[0]?.key));
-  // The same function as long as the rows are the same: with another one the virtualizer measures every row again,
-  // which for 20,000 rows takes 5 ms of every frame of scrolling.
-  const keyOf = useCallback((index: number) => `${rows[index]!.trace}/${rows[index]!.kind}/${rows[index]!.key}/${index}`, [rows]);
+  const focusIndex = rowOf(state, state.focused.value);
+  const isKeyed = useRef(false); // the reader walks the rows by keys: the focus follows the selection
+  // Not its place: a row that is pushed down is the same row and keeps the focus. And the same function as long as
+  // the rows are the same: with another one the virtualizer measures every row again, which for 20,000 rows takes
+  // 5 ms of every frame of scrolling.
+  const keyOf = useCallback((index: number) => {
+    const row = rows[index]!;
+    return `${row.trace}/${row.kind}/${row.parent < 0 ? "" : rows[row.parent]!.key}/${lastingKey(timeline, row)}`;
+  }, [rows, timeline]);
   const virtual = useVirtual({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -152,8 +209,12 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   useEffect(() => { virtual.measure(); }, [rows, coarse]);
   useEffect(() => {
     const index = rows.findIndex((row) => row.key === state.selected.value);
-    if (index >= 0) virtual.scrollToIndex(index, { align: "auto" });
+    if (index >= 0 && isKeyed.current) focusRow(index);
+    else if (index >= 0) virtual.scrollToIndex(index, { align: "auto" });
   }, [state.selected.value]);
+  // A focused row that was folded away hands the focus to the row that hides it.
+  useEffect(() => { if (isKeyed.current && document.activeElement === document.body) focusRow(focusIndex); }, [rows]);
+  useStill(scroller, rows, timeline, coarse);
   const w = state.shown.value;
   const focusRow = (index: number): void => {
     const row = rows[Math.min(Math.max(index, 0), rows.length - 1)];
@@ -163,6 +224,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`)?.focus({ preventScroll: true }));
   };
   const onKey = (event: KeyboardEvent): void => {
+    isKeyed.current = true;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const row = rows[focusIndex];
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 260) / 26) - 1);
@@ -200,6 +262,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     return () => element.removeEventListener("wheel", onWheel);
   });
   const onDown = (event: PointerEvent): void => {
+    isKeyed.current = false;
     const at = timeAt(event);
     if (at !== null && event.button === 0 && event.pointerType === "mouse") drag.current = { from: at, x: event.clientX };
   };
@@ -215,7 +278,8 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   };
   const style = { "--name": `${nameWidth}px` } as Record<string, string>;
   return (
-    <div class="waterfall" ref={scroller} style={style} onKeyDown={onKey} onPointerDown={onDown} onPointerMove={onMove} onPointerUp={onUp}
+    <div class="waterfall" ref={scroller} style={style} onKeyDown={onKey} onPointerDown={onDown}
+      onFocusOut={(event) => { const next = event.relatedTarget; if (next instanceof Node && !scroller.current?.contains(next)) isKeyed.current = false; }} onPointerMove={onMove} onPointerUp={onUp}
       onPointerLeave={() => setPointer(null)} onKeyUp={(event) => { if (event.key === "Escape") { drag.current = null; setRange(null); } }}>
       <div class="ruler" onDblClick={() => state.fitAll()}>
         <span class="ruler-name">Span</span>

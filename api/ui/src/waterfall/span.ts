@@ -1,10 +1,10 @@
 // One span as OTLP JSON gives it, made plain. Pure.
 
+/** A value over the bound is not sent: its size, and where it lies. */
+export interface Elsewhere { characters: number; bytes: number; address: string }
 export interface AnyValue {
-  stringValue?: string; boolValue?: boolean; intValue?: string | number; doubleValue?: number | string | null; bytesValue?: string;
+  stringValue?: string | Elsewhere; boolValue?: boolean; intValue?: string | number; doubleValue?: number | string | null; bytesValue?: string | Elsewhere;
   arrayValue?: { values?: AnyValue[] }; kvlistValue?: { values?: KeyValue[] };
-  /** A value over the bound is not sent: its length, and where it lies. */
-  length?: number; href?: string;
 }
 export interface KeyValue { key: string; value?: AnyValue }
 export interface SpanEvent { timeUnixNano?: string; name?: string; attributes?: KeyValue[] }
@@ -17,15 +17,16 @@ export interface SpanDocument { span: Span; resource: KeyValue[]; scope: { name?
 
 export type Plain = { type: string; text: string; length?: number; href?: string };
 
+const textAt = (text: string | Elsewhere): Omit<Plain, "type"> => typeof text === "string" ? { text } : { text: "", length: text.bytes, href: text.address };
+
 /** A value as text, with its type's name. */
 export function plain(value: AnyValue | undefined): Plain {
   if (!value || Object.keys(value).length === 0) return { type: "empty", text: "" };
-  if (value.href !== undefined) return { type: "text", text: "", length: value.length ?? 0, href: value.href };
-  if (value.stringValue !== undefined) return { type: "text", text: value.stringValue };
+  if (value.stringValue !== undefined) return { type: "text", ...textAt(value.stringValue) };
   if (value.boolValue !== undefined) return { type: "boolean", text: String(value.boolValue) };
   if (value.intValue !== undefined) return { type: "integer", text: String(value.intValue) };
   if (value.doubleValue !== undefined) return { type: "double", text: String(value.doubleValue) };
-  if (value.bytesValue !== undefined) return { type: "bytes, base64", text: value.bytesValue };
+  if (value.bytesValue !== undefined) return { type: "bytes, base64", ...textAt(value.bytesValue) };
   return { type: value.arrayValue ? "list" : "map", text: JSON.stringify(simple(value)) };
 }
 

@@ -1,11 +1,10 @@
 // What a reader has chosen in a waterfall: the selected row, the window in time, what is folded, the search. The
 // address holds it, so that a copied link shows the same.
-import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { buildRows, buildTree, foldedAbove, spansInOrder, turnKey, unfolding, type Row, type Tree } from "./rows";
 import { ERROR, extentOf, hasFlag, type Timeline } from "./timeline";
 
 export interface Window { from: number; to: number }
-export interface Hit { span: number; key: string; around: string }
 
 const SMALLEST = 1e6; // 1 ms
 const FOLDS_MAX = 50;
@@ -20,7 +19,7 @@ export class WaterfallState {
   readonly window = signal<Window | null>(null); // null: fit
   readonly query = signal("");
   readonly onlyMatches = signal(false);
-  readonly serverHits = signal<ReadonlyMap<string, Hit>>(new Map());
+  readonly serverHits = signal<ReadonlySet<string>>(new Set());
   readonly isPanelOpen = signal(false);
   readonly shifts = signal<ReadonlyMap<number, number>>(new Map());
   readonly said = signal("");
@@ -140,9 +139,15 @@ export class WaterfallState {
     this.setWindow(from + (to - from) * share, to + (to - from) * share);
   }
 
-  /** The span in row order that is selected, or the one that the selected row begins with; -1: none. */
+  /** The row where the reader is: the one with the focus, which a selection takes along. */
+  private here(): Row | undefined {
+    const key = this.focused.value ?? this.selected.value;
+    return this.rows.value.find((one) => one.key === key);
+  }
+
+  /** The span in row order where the reader is, or the one that the row begins with; -1: none. */
   private place(): number {
-    const row = this.rows.value.find((one) => one.key === this.selected.value);
+    const row = this.here();
     if (!row) return -1;
     return row.span >= 0 ? this.order.value.indexOf(row.span) : this.order.value.findIndex((span) => this.timeline.value.start[span]! >= row.start);
   }
@@ -166,15 +171,25 @@ export class WaterfallState {
 
   stepTurn(direction: 1 | -1): void {
     const { turns } = this.timeline.value;
-    const row = this.rows.value.find((one) => one.key === this.selected.value);
+    const row = this.here();
     const now = row ? (row.turn >= 0 ? row.turn : row.span >= 0 ? this.timeline.value.turn[row.span]! : -1) : -1;
     const next = now < 0 ? (direction > 0 ? 0 : turns.length - 1) : now + direction;
     if (next < 0 || next >= turns.length) this.said.value = direction > 0 ? "Last turn" : "First turn";
     else this.showTurn(next);
   }
 
-  /** New spans: what is selected, folded and in view stays. */
-  update(timeline: Timeline): void { this.timeline.value = timeline; }
+  /** New spans: what is selected, folded and in view stays, also where a turn that came late numbers the later ones anew. */
+  update(timeline: Timeline): void {
+    const moved = renumbered(this.timeline.value, timeline);
+    const now = (key: string): string => moved.get(key) ?? key;
+    batch(() => {
+      this.timeline.value = timeline;
+      if (moved.size === 0) return;
+      this.toggled.value = new Set([...this.toggled.value].map(now));
+      if (this.selected.value !== null) this.selected.value = now(this.selected.value);
+      if (this.focused.value !== null) this.focused.value = now(this.focused.value);
+    });
+  }
 
   /** What the address says of this view. */
   toQuery(): Record<string, string | undefined> {
@@ -224,6 +239,17 @@ export class WaterfallState {
     return key;
   }
 
+}
+
+/** Keys of turns that have another number now, by the span that each begins with. */
+function renumbered(old: Timeline, next: Timeline): Map<string, string> {
+  const numbers = new Map(next.turns.filter((turn) => turn.span >= 0).map((turn) => [next.ids[turn.span]!, turn.number]));
+  const moved = new Map<string, string>();
+  for (const turn of old.turns) {
+    const number = turn.span >= 0 ? numbers.get(old.ids[turn.span]!) : undefined;
+    if (number !== undefined && number !== turn.number) moved.set(turnKey(turn.number), turnKey(number));
+  }
+  return moved;
 }
 
 function padded([from, to]: [number, number]): Window {

@@ -11,7 +11,7 @@ import { decode, type WireTimeline } from "./decode";
 import { Minimap } from "./minimap";
 import { Panel } from "./panel";
 import { RowsView } from "./rows-view";
-import { WaterfallState, type Hit } from "./state";
+import { WaterfallState } from "./state";
 import { Strip } from "./strip";
 import { INTERRUPTED, hasFlag, letter, roleOf, type Timeline } from "./timeline";
 
@@ -33,22 +33,19 @@ function Help({ close }: { close: () => void }) {
   );
 }
 
-interface FoundSpan { spanId: string; key?: string; around?: string }
+interface Found { spans: { spanId: string }[] }
 
 /** Names and ids are searched here at once; values by the server, after a pause. */
 function useServerSearch(state: WaterfallState): void {
   const text = state.query.value.trim();
   useEffect(() => {
-    state.serverHits.value = new Map();
+    state.serverHits.value = new Set();
     if (text.length < 2) return;
     const abort = new AbortController();
     const soon = setTimeout(() => {
       for (const trace of state.timeline.value.traces) {
-        get<{ matches?: FoundSpan[] } | FoundSpan[]>(withQuery(`/v1/traces/${trace.id}/search`, { q: text }), abort.signal).then((found) => {
-          const list = Array.isArray(found) ? found : found.matches ?? [];
-          const next = new Map<string, Hit>(state.serverHits.value);
-          for (const one of list) next.set(one.spanId, { span: -1, key: one.key ?? "", around: one.around ?? "" });
-          state.serverHits.value = next;
+        get<Found>(withQuery(`/v1/traces/${trace.id}/search`, { q: text }), abort.signal).then((found) => {
+          state.serverHits.value = new Set([...state.serverHits.value, ...found.spans.map((one) => one.spanId)]);
         }, () => { /* the names are searched all the same */ });
       }
     }, 250);
@@ -178,6 +175,8 @@ export function Waterfall({ path, isMine, empty, download }: { path: string; isM
   const [turn, setTurn] = useState(0);
   const held = useRef<WaterfallState | null>(null);
   const first = useMemo(() => query as Record<string, string>, [path]);
+  const mine = useRef(isMine); // it changes with what is linked; a reload that is due must outlive that
+  mine.current = isMine;
   useEffect(() => {
     const abort = new AbortController();
     get<WireTimeline>(path, abort.signal).then((wire) => {
@@ -202,10 +201,10 @@ export function Waterfall({ path, isMine, empty, download }: { path: string; isM
   useEffect(() => {
     let soon: ReturnType<typeof setTimeout> | undefined;
     const stop = onLive((event) => {
-      if ((event.type === "refetch" || isMine(event)) && soon === undefined) soon = setTimeout(() => { soon = undefined; setTurn((n) => n + 1); }, 500);
+      if ((event.type === "refetch" || mine.current(event)) && soon === undefined) soon = setTimeout(() => { soon = undefined; setTurn((n) => n + 1); }, 500);
     });
     return () => { stop(); clearTimeout(soon); };
-  }, [path, isMine]);
+  }, [path]);
   // The address follows the view, at most every 250 ms.
   useEffect(() => {
     if (!state) return;
