@@ -24,7 +24,7 @@ err_t store_init(struct store *store, const struct store_options *options)
         .connect_timeout_s = CONNECT_TIMEOUT_S,
     };
     TRY(db_new(&db_options, &store->db));
-    TRY(rendezvous_new(&options->redis, options->redis_password, &store->redis));
+    TRY(rendezvous_new(&options->redis, &store->redis));
     TRY(memo_init(&store->looked, STORE_LOOKED));
     return memo_init(&store->words, STORE_WORDS);
 }

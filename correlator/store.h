@@ -28,8 +28,7 @@ struct news {
 
 struct store_options {
     const char *conninfo;
-    struct rendezvous_address redis;
-    const char *redis_password;
+    struct rendezvous_options redis;
     bool look;
 };
 

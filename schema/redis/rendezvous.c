@@ -28,23 +28,29 @@ static const char *const op_names[MEET_COUNT] = {
 struct rendezvous {
     struct rendezvous_address address;
     char *password;
+    struct timeval timeout;
     redisContext *context;
     char sha[SHA_HEX + 1];
     struct mono_ns not_before; /* no new connection earlier than this */
     int64_t pause_ms;
 };
 
-err_t rendezvous_new(const struct rendezvous_address *address, const char *password,
-                     struct rendezvous **ret_rendezvous)
+static struct timeval timeval_of_ms(int64_t ms)
+{
+    return (struct timeval){.tv_sec = ms / MS_PER_S, .tv_usec = ms % MS_PER_S * 1000};
+}
+
+err_t rendezvous_new(const struct rendezvous_options *options, struct rendezvous **ret_rendezvous)
 {
     struct rendezvous *rendezvous = mem_zero(1, sizeof *rendezvous);
     if (rendezvous == NULL) {
         return FAIL(MEMORY);
     }
-    rendezvous->address = *address;
+    rendezvous->address = options->address;
+    rendezvous->timeout = timeval_of_ms(options->timeout_ms);
     rendezvous->pause_ms = RENDEZVOUS_PAUSE_MIN_MS;
-    if (password != NULL && password[0] != '\0') {
-        rendezvous->password = mem_text(password);
+    if (options->password != NULL && options->password[0] != '\0') {
+        rendezvous->password = mem_text(options->password);
         if (rendezvous->password == NULL) {
             mem_free(rendezvous);
             return FAIL(MEMORY);
@@ -87,11 +93,6 @@ static FALLIBLE away(struct rendezvous *rendezvous, const char *why, struct deta
         rendezvous->pause_ms = RENDEZVOUS_PAUSE_MAX_MS;
     }
     return FAIL(REDIS_AWAY);
-}
-
-static struct timeval timeval_of_ms(int64_t ms)
-{
-    return (struct timeval){.tv_sec = ms / MS_PER_S, .tv_usec = ms % MS_PER_S * 1000};
 }
 
 /* --- connecting ------------------------------------------------------------------------------------- */
@@ -140,10 +141,10 @@ static FALLIBLE connect_now(struct rendezvous *rendezvous, struct detail *detail
         detail_set(detail, "Redis: it was away a moment ago");
         return FAIL(REDIS_AWAY);
     }
-    struct timeval patience = timeval_of_ms(RENDEZVOUS_CONNECT_MS);
-    rendezvous->context = address->is_unix
-                              ? redisConnectUnixWithTimeout(address->host, patience)
-                              : redisConnectWithTimeout(address->host, address->port, patience);
+    rendezvous->context =
+        address->is_unix
+            ? redisConnectUnixWithTimeout(address->host, rendezvous->timeout)
+            : redisConnectWithTimeout(address->host, address->port, rendezvous->timeout);
     if (rendezvous->context == NULL) {
         return away(rendezvous, "out of memory", detail);
     }
@@ -152,7 +153,7 @@ static FALLIBLE connect_now(struct rendezvous *rendezvous, struct detail *detail
         detail_set(&why, "%s", rendezvous->context->errstr);
         return away(rendezvous, why.text, detail);
     }
-    if (redisSetTimeout(rendezvous->context, timeval_of_ms(RENDEZVOUS_ANSWER_MS)) != REDIS_OK) {
+    if (redisSetTimeout(rendezvous->context, rendezvous->timeout) != REDIS_OK) {
         return away(rendezvous, "setting a timeout failed", detail);
     }
     TRY(authenticate(rendezvous, detail));

@@ -18,8 +18,6 @@
 #include "proto/base/match_key.h"
 
 enum {
-    RENDEZVOUS_CONNECT_MS = 250,
-    RENDEZVOUS_ANSWER_MS = 250,
     RENDEZVOUS_PAUSE_MIN_MS = 100,
     RENDEZVOUS_PAUSE_MAX_MS = 2000,
 };
@@ -58,8 +56,14 @@ struct meet {
 
 struct rendezvous;
 
-/* Does not connect. `password` may be NULL or empty. Errors: MEMORY. */
-FALLIBLE rendezvous_new(const struct rendezvous_address *address, const char *password,
+struct rendezvous_options {
+    struct rendezvous_address address;
+    const char *password; /* copied; may be NULL or empty */
+    int64_t timeout_ms;   /* of connecting, and of each answer; a slower Redis counts as away */
+};
+
+/* Does not connect. Errors: MEMORY. */
+FALLIBLE rendezvous_new(const struct rendezvous_options *options,
                         struct rendezvous **ret_rendezvous);
 /* NULL is fine. */
 void rendezvous_free(struct rendezvous *rendezvous);

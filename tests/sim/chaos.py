@@ -9,7 +9,7 @@ class Chaos:
     """A thread that kills, stops and restarts. Each action heals itself before the next."""
 
     def __init__(self, cluster, seed: int, apis=True, correlators=True, redis=False,
-                 postgres=False, kills_only=False, pause=(0.1, 0.6)):
+                 slow_redis=False, postgres=False, kills_only=False, pause=(0.1, 0.6)):
         self.cluster = cluster
         self.random = random.Random(seed)
         self.pause = pause
@@ -25,6 +25,8 @@ class Chaos:
         if redis:
             self.actions += [self.flush_redis] * 3 + [self.restart_redis, self.stop_redis,
                                                      self.freeze_redis]
+        if slow_redis:
+            self.actions += [self.freeze_redis]
         if postgres:
             self.actions += [self.crash_postgres]
         if kills_only:

@@ -10,7 +10,7 @@
 #include "proto/base/clock.h"
 #include "schema/redis/rendezvous.h"
 
-enum { ARENA_BYTES = 1 << 20, START_MS = 5000 };
+enum { ARENA_BYTES = 1 << 20, START_MS = 5000, TIMEOUT_MS = 250 };
 
 /* --- addresses ---------------------------------------------------------------------------------------- */
 
@@ -103,9 +103,10 @@ static int setup(void **state)
     (void)snprintf(f->directory, sizeof f->directory, "/tmp/ctrd-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     (void)snprintf(f->socket, sizeof f->socket, "%s/r", f->directory);
-    struct rendezvous_address address = {.is_unix = true};
-    (void)snprintf(address.host, sizeof address.host, "%s", f->socket);
-    EXPECT_OK(rendezvous_new(&address, "", &f->rendezvous));
+    struct rendezvous_options options = {
+        .address = {.is_unix = true}, .password = "", .timeout_ms = TIMEOUT_MS};
+    (void)snprintf(options.address.host, sizeof options.address.host, "%s", f->socket);
+    EXPECT_OK(rendezvous_new(&options, &f->rendezvous));
     arena_init(&f->arena, ARENA_BYTES);
     *state = f;
     return 0;
@@ -278,7 +279,7 @@ static void test_away_is_said_and_it_comes_back(void **state)
     assert_true(mono_ms_between(began, clock_mono()) < START_MS);
     began = clock_mono();
     EXPECT_ERR(rendezvous_turn(f->rendezvous, &meet, 1, &f->arena, &detail), REDIS_AWAY);
-    assert_true(mono_ms_between(began, clock_mono()) < RENDEZVOUS_ANSWER_MS);
+    assert_true(mono_ms_between(began, clock_mono()) < TIMEOUT_MS);
     (void)kill(f->server, SIGCONT);
     err_t err = FAIL(REDIS_AWAY);
     for (int i = 0; i < START_MS / RENDEZVOUS_PAUSE_MIN_MS && !err_is_ok(err); i++) {
@@ -291,13 +292,13 @@ static void test_away_is_said_and_it_comes_back(void **state)
 static void test_none_configured_is_away(void **state)
 {
     (void)state;
-    struct rendezvous_address address = {.is_none = true};
+    struct rendezvous_options options = {.address = {.is_none = true}, .timeout_ms = TIMEOUT_MS};
     struct rendezvous *rendezvous = NULL;
     struct detail detail = {.text = ""};
     struct meet meet = meet_of(MEET_OBSERVE, "k", 1);
     struct arena arena;
     arena_init(&arena, 4096);
-    EXPECT_OK(rendezvous_new(&address, NULL, &rendezvous));
+    EXPECT_OK(rendezvous_new(&options, &rendezvous));
     EXPECT_ERR(rendezvous_turn(rendezvous, &meet, 1, &arena, &detail), REDIS_AWAY);
     EXPECT_OK(rendezvous_turn(rendezvous, &meet, 0, &arena, &detail));
     rendezvous_free(rendezvous);
