@@ -91,13 +91,13 @@ static FALLIBLE make_overload_reply(struct daemon *daemon)
 
 static FALLIBLE start_writers(struct daemon *daemon, struct detail *detail)
 {
-    struct writer_options options = {.store = {.conninfo = daemon->conf.postgres,
-                                               .redis = {.password = daemon->conf.redis_password,
-                                                         .timeout_ms = (int64_t)
-                                                             daemon->conf.redis_timeout_ms},
-                                               .look = daemon->conf.look},
-                                     .intake = daemon->intake,
-                                     .server = daemon->server};
+    struct writer_options options = {
+        .store = {.conninfo = daemon->conf.postgres,
+                  .redis = {.password = daemon->conf.redis_password,
+                            .timeout_ms = (int64_t)daemon->conf.redis_timeout_ms},
+                  .look = daemon->conf.look},
+        .intake = daemon->intake,
+        .server = daemon->server};
     TRY(rendezvous_address_read(daemon->conf.redis, detail, &options.store.redis.address));
     for (uint64_t i = 0; i < daemon->conf.writers; i++) {
         TRY(writer_start(&options, &daemon->writers[daemon->writers_count]));

@@ -1,6 +1,7 @@
 #include "api/rest/conversation.h"
 
 #include "api/rest/agent.h"
+#include "api/rest/intake.h"
 #include "api/rest/mend.h"
 #include "api/rest/overlay.h"
 #include "schema/db.h"
@@ -233,19 +234,6 @@ static const char *status_word(enum conversation_status status)
     return NULL;
 }
 
-static const char *direction_word(enum conversation_direction direction)
-{
-    switch (direction) {
-    case CONVERSATION_DIRECTION_INBOUND:
-        return "INBOUND";
-    case CONVERSATION_DIRECTION_OUTBOUND:
-        return "OUTBOUND";
-    case CONVERSATION_DIRECTION_NONE:
-        break;
-    }
-    return NULL;
-}
-
 /* What calls and chats have in common when they are read. */
 static void common_write(struct out *out, const struct conversation *it,
                          const struct mend_field given[GIVEN_COUNT])
@@ -268,7 +256,7 @@ static void call_write(struct out *out, const struct conversation *it,
                        const struct mend_field given[GIVEN_COUNT], enum conversation_form form)
 {
     word_or_null(out, "status", status_word(it->status));
-    word_or_null(out, "callDirection", direction_word(it->direction));
+    word_or_null(out, "callDirection", intake_direction_word(it->direction));
     given_time(out, "startedAt", given[GIVEN_STARTED].value, it->has_started, it->started);
     key_write(out, "externalId", it, MATCH_KIND_EXTERNAL);
     if (form == CONVERSATION_FORM_CREATED) {

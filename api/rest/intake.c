@@ -164,13 +164,26 @@ static FALLIBLE read_keys(enum conversation_kind kind, struct arena *arena, stru
     return OK;
 }
 
-static void read_direction(struct intake *intake)
+const char *intake_direction_word(enum conversation_direction direction)
 {
-    const char *direction = json_string_value(json_object_get(intake->json, "callDirection"));
-    if (direction != NULL) {
-        intake->direction = strcmp(direction, "INBOUND") == 0 ? CONVERSATION_DIRECTION_INBOUND
-                                                              : CONVERSATION_DIRECTION_OUTBOUND;
+    switch (direction) {
+    case CONVERSATION_DIRECTION_INBOUND:
+        return "INBOUND";
+    case CONVERSATION_DIRECTION_OUTBOUND:
+        return "OUTBOUND";
+    case CONVERSATION_DIRECTION_NONE:
+        break;
     }
+    return NULL;
+}
+
+enum conversation_direction intake_direction_of(const char *word)
+{
+    if (word == NULL) {
+        return CONVERSATION_DIRECTION_NONE;
+    }
+    return strcmp(word, "INBOUND") == 0 ? CONVERSATION_DIRECTION_INBOUND
+                                        : CONVERSATION_DIRECTION_OUTBOUND;
 }
 
 FALLIBLE intake_read(enum conversation_kind kind, struct bytes body, struct arena *arena,
@@ -188,7 +201,8 @@ FALLIBLE intake_read(enum conversation_kind kind, struct bytes body, struct aren
     }
     if (intake.issues.count == 0) {
         TRY_OUT(read_keys(kind, arena, &intake));
-        read_direction(&intake);
+        intake.direction =
+            intake_direction_of(json_string_value(json_object_get(intake.json, "callDirection")));
     }
     *ret_intake = intake;
     return OK;

@@ -40,4 +40,9 @@ FALLIBLE intake_json(struct bytes body, struct detail *detail, json_t **ret_json
 /* "externalId" for EXTERNAL, ...: the field of a create that carries keys of this kind. */
 const char *intake_key_field(enum match_kind kind);
 
+/* "INBOUND" or "OUTBOUND", the words of callDirection; NULL for NONE. */
+const char *intake_direction_word(enum conversation_direction direction);
+/* The other way; `word` is one of the two, or NULL. */
+enum conversation_direction intake_direction_of(const char *word);
+
 #endif

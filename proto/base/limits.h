@@ -8,7 +8,7 @@ enum {
     LIMIT_KEY_CHARS = 255,
     /* The same in octets: four per character is all that UTF-8 can take. */
     LIMIT_KEY_BYTES = LIMIT_KEY_CHARS * 4,
-    /* Keys of one trace: beyond that the link equation ends for the trace; counted, told by the doctor. */
+    /* Keys of one trace in one export: those beyond are no keys; counted, told by the doctor. */
     LIMIT_KEYS_PER_TRACE = 1024,
     /* Tags (roark.project.tag.*): key and value in characters, tags indexed for one trace. */
     LIMIT_TAG_KEY_CHARS = 128,

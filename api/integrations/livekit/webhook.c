@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 
+#include "api/rest/intake.h"
 #include "api/rest/mend.h"
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
@@ -208,19 +209,6 @@ static enum conversation_direction direction_of(const json_t *participant)
     return is_sip ? CONVERSATION_DIRECTION_OUTBOUND : CONVERSATION_DIRECTION_NONE;
 }
 
-static const char *direction_name(enum conversation_direction direction)
-{
-    switch (direction) {
-    case CONVERSATION_DIRECTION_INBOUND:
-        return "INBOUND";
-    case CONVERSATION_DIRECTION_OUTBOUND:
-        return "OUTBOUND";
-    case CONVERSATION_DIRECTION_NONE:
-        break;
-    }
-    return NULL;
-}
-
 /* The caller's or callee's number; NULL when it is hidden or no number. */
 static const char *phone_number_of(const json_t *participant)
 {
@@ -293,7 +281,7 @@ static err_t answered_add(struct reading *reading)
     json_t *body =
         json_pack("{s:s*, s:s, s:s*, s:o*}", "answeredAt", at.ns != 0 ? time_text(text, at) : NULL,
                   "interfaceType", is_phone(participant) ? "PHONE" : "WEB", "callDirection",
-                  direction_name(part.direction), "customer",
+                  intake_direction_word(part.direction), "customer",
                   number == NULL ? NULL : json_pack("{s:s}", "phoneNumberE164", number));
     return part_add(reading, part, body);
 }

@@ -168,7 +168,6 @@ static const char *word_of(const json_t *json, const char *field, const char *on
 static void started_read(struct observer_event *event)
 {
     struct bus_part *part = &event->part;
-    const char *direction = word_of(event->json, "callDirection", "INBOUND", "OUTBOUND");
     part->number = CALL_PART_OBSERVER_STARTED;
     part->status = CONVERSATION_STATUS_IN_PROGRESS;
     part->has_started = time_of(event->json, "eventTimestamp", &part->started);
@@ -176,10 +175,8 @@ static void started_read(struct observer_event *event)
     if (part->title.len == 0) {
         part->title = text_of(event->json, "agentId");
     }
-    if (direction != NULL) {
-        part->direction = strcmp(direction, "INBOUND") == 0 ? CONVERSATION_DIRECTION_INBOUND
-                                                            : CONVERSATION_DIRECTION_OUTBOUND;
-    }
+    part->direction =
+        intake_direction_of(word_of(event->json, "callDirection", "INBOUND", "OUTBOUND"));
 }
 
 static bool started_body(const json_t *json, json_t *body)

@@ -18,66 +18,58 @@ enum {
 };
 
 struct fixture {
-    struct make make;
-    struct arena arena;
+    struct made made;
     struct view view;
     struct clues clues;
 };
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    make_init(&f->make);
-    arena_init(&f->arena, 16 << 20);
-    *state = f;
+    *state = made_new(sizeof(struct fixture), 16 << 20);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    make_fini(&f->make);
-    arena_fini(&f->arena);
-    free(f);
+    made_free(*state);
     return 0;
 }
 
 static void look(struct fixture *f)
 {
-    struct bytes raw = make_bytes(&f->make);
-    EXPECT_OK(view_open(&raw, 1, &f->arena, &f->view));
-    EXPECT_OK(clues_find(&f->view, &f->arena, &f->clues));
+    struct bytes raw = make_bytes(&f->made.make);
+    EXPECT_OK(view_open(&raw, 1, &f->made.arena, &f->view));
+    EXPECT_OK(clues_find(&f->view, &f->made.arena, &f->clues));
 }
 
 /* One ResourceSpans with a scope; the span that is opened last has `parent` when it is not 0. */
 static void begin(struct fixture *f, const char *scope)
 {
-    make_frame(&f->make, "", scope);
+    make_frame(&f->made.make, "", scope);
 }
 
 static void span(struct fixture *f, uint8_t id, bool is_root)
 {
-    make_span(&f->make, 1, id, "work");
+    make_span(&f->made.make, 1, id, "work");
     if (!is_root) {
-        make_text(&f->make, 4, "parent##");
+        make_text(&f->made.make, 4, "parent##");
     }
 }
 
 static void end(struct fixture *f)
 {
-    make_close(&f->make);
-    make_close(&f->make);
+    make_close(&f->made.make);
+    make_close(&f->made.make);
 }
 
 /* One attribute of a root span. */
 static void one_text(struct fixture *f, const char *key, const char *value)
 {
-    make_reset(&f->make);
+    make_reset(&f->made.make);
     begin(f, "tests");
     span(f, 1, true);
-    make_attribute(&f->make, ATTRIBUTES_OF_SPAN, key, value);
-    make_close(&f->make);
+    make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, key, value);
+    make_close(&f->made.make);
     end(f);
     look(f);
 }
@@ -210,14 +202,14 @@ static void values_of_other_types(void **state)
     struct fixture *f = *state;
     begin(f, "tests");
     span(f, 1, true);
-    make_attribute_bool(&f->make, ATTRIBUTES_OF_SPAN, "roark.external_id", true);
-    make_attribute_int(&f->make, ATTRIBUTES_OF_SPAN, "livekit.room.id", 5);
-    make_attribute_int(&f->make, ATTRIBUTES_OF_SPAN, "order", 12345);
-    make_attribute_deep(&f->make, ATTRIBUTES_OF_SPAN, "vapi.call.id", 2);
-    make_close(&f->make);
+    make_attribute_bool(&f->made.make, ATTRIBUTES_OF_SPAN, "roark.external_id", true);
+    make_attribute_int(&f->made.make, ATTRIBUTES_OF_SPAN, "livekit.room.id", 5);
+    make_attribute_int(&f->made.make, ATTRIBUTES_OF_SPAN, "order", 12345);
+    make_attribute_deep(&f->made.make, ATTRIBUTES_OF_SPAN, "vapi.call.id", 2);
+    make_close(&f->made.make);
     span(f, 2, false);
-    make_attribute_int(&f->make, ATTRIBUTES_OF_SPAN, "tokens", 12345);
-    make_close(&f->make);
+    make_attribute_int(&f->made.make, ATTRIBUTES_OF_SPAN, "tokens", 12345);
+    make_close(&f->made.make);
     end(f);
     look(f);
     assert_int_equal(clue_of(f, "roark.external_id")->what, CLUE_TYPE);
@@ -232,26 +224,26 @@ static void values_of_other_types(void **state)
 static void places(void **state)
 {
     struct fixture *f = *state;
-    make_open(&f->make, 1);
-    make_open(&f->make, RESOURCE);
-    make_attribute(&f->make, 1, "vapi.call.id", "on-resource");
-    make_close(&f->make);
-    make_open(&f->make, SCOPE_SPANS);
-    make_open(&f->make, SCOPE);
-    make_text(&f->make, 1, "pipecat.turn");
-    make_attribute(&f->make, 3, "roark.external_id", "on-scope");
-    make_attribute(&f->make, 3, "something", "else");
-    make_close(&f->make);
+    make_open(&f->made.make, 1);
+    make_open(&f->made.make, RESOURCE);
+    make_attribute(&f->made.make, 1, "vapi.call.id", "on-resource");
+    make_close(&f->made.make);
+    make_open(&f->made.make, SCOPE_SPANS);
+    make_open(&f->made.make, SCOPE);
+    make_text(&f->made.make, 1, "pipecat.turn");
+    make_attribute(&f->made.make, 3, "roark.external_id", "on-scope");
+    make_attribute(&f->made.make, 3, "something", "else");
+    make_close(&f->made.make);
     span(f, 1, true);
-    make_attribute(&f->make, ATTRIBUTES_OF_SPAN, "conversation.id", "on-span");
-    make_open(&f->make, EVENTS);
-    make_attribute(&f->make, 3, "livekit.room.id", "RM_event");
-    make_attribute(&f->make, 3, "message", "text of an event");
-    make_close(&f->make);
-    make_open(&f->make, LINKS);
-    make_attribute(&f->make, 4, "external_id", "on-link");
-    make_close(&f->make);
-    make_close(&f->make);
+    make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, "conversation.id", "on-span");
+    make_open(&f->made.make, EVENTS);
+    make_attribute(&f->made.make, 3, "livekit.room.id", "RM_event");
+    make_attribute(&f->made.make, 3, "message", "text of an event");
+    make_close(&f->made.make);
+    make_open(&f->made.make, LINKS);
+    make_attribute(&f->made.make, 4, "external_id", "on-link");
+    make_close(&f->made.make);
+    make_close(&f->made.make);
     end(f);
     look(f);
     static const struct {
@@ -281,16 +273,16 @@ static void members_of_a_map(void **state)
     struct fixture *f = *state;
     begin(f, "tests");
     span(f, 1, true);
-    make_open(&f->make, ATTRIBUTES_OF_SPAN); /* roark: {external_id: "x", other: "y"} */
-    make_text(&f->make, 1, "roark");
-    make_open(&f->make, 2);
-    make_open(&f->make, 6);
-    make_attribute(&f->make, 1, "external_id", "x");
-    make_attribute(&f->make, 1, "other", "yyy");
-    make_close(&f->make);
-    make_close(&f->make);
-    make_close(&f->make);
-    make_close(&f->make);
+    make_open(&f->made.make, ATTRIBUTES_OF_SPAN); /* roark: {external_id: "x", other: "y"} */
+    make_text(&f->made.make, 1, "roark");
+    make_open(&f->made.make, 2);
+    make_open(&f->made.make, 6);
+    make_attribute(&f->made.make, 1, "external_id", "x");
+    make_attribute(&f->made.make, 1, "other", "yyy");
+    make_close(&f->made.make);
+    make_close(&f->made.make);
+    make_close(&f->made.make);
+    make_close(&f->made.make);
     end(f);
     look(f);
     assert_int_equal(f->clues.count, 1);
@@ -307,16 +299,16 @@ static void roots_are_read_first_and_the_rest_is_bounded(void **state)
     span(f, 1, false);
     for (int i = 0; i < 200; i++) {
         (void)snprintf(key, sizeof key, "child.%d", i);
-        make_attribute(&f->make, ATTRIBUTES_OF_SPAN, key, "value");
+        make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, key, "value");
     }
     for (int i = 0; i < 200; i++) {
         (void)snprintf(key, sizeof key, "c%d.external_id", i);
-        make_attribute(&f->make, ATTRIBUTES_OF_SPAN, key, "value");
+        make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, key, "value");
     }
-    make_close(&f->make);
+    make_close(&f->made.make);
     span(f, 2, true);
-    make_attribute(&f->make, ATTRIBUTES_OF_SPAN, "root", "value");
-    make_close(&f->make);
+    make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, "root", "value");
+    make_close(&f->made.make);
     end(f);
     look(f);
     assert_int_equal(f->clues.count, CLUES_MAX);
@@ -335,8 +327,8 @@ static void one_attribute_gives_few_values_and_each_once(void **state)
     for (uint8_t i = 1; i <= 20; i++) {
         span(f, i, i == 1);
         (void)snprintf(value, sizeof value, "value %d", i / 2);
-        make_attribute(&f->make, ATTRIBUTES_OF_SPAN, "user.text", value);
-        make_close(&f->make);
+        make_attribute(&f->made.make, ATTRIBUTES_OF_SPAN, "user.text", value);
+        make_close(&f->made.make);
     }
     end(f);
     look(f);
@@ -346,8 +338,8 @@ static void one_attribute_gives_few_values_and_each_once(void **state)
 static void nothing_gives_nothing(void **state)
 {
     struct fixture *f = *state;
-    EXPECT_OK(view_open(NULL, 0, &f->arena, &f->view));
-    EXPECT_OK(clues_find(&f->view, &f->arena, &f->clues));
+    EXPECT_OK(view_open(NULL, 0, &f->made.arena, &f->view));
+    EXPECT_OK(clues_find(&f->view, &f->made.arena, &f->clues));
     assert_int_equal(f->clues.count, 0);
 }
 
@@ -357,8 +349,8 @@ static void a_full_arena_is_an_error(void **state)
     struct arena small;
     begin(f, "tests");
     span(f, 1, true);
-    make_attribute_int(&f->make, ATTRIBUTES_OF_SPAN, "order", 12345);
-    make_close(&f->make);
+    make_attribute_int(&f->made.make, ATTRIBUTES_OF_SPAN, "order", 12345);
+    make_close(&f->made.make);
     end(f);
     look(f);
     arena_init(&small, 1);

@@ -1,5 +1,7 @@
 #include "tests/unit/expect.h"
 
+#include <stdlib.h>
+
 #include "tests/unit/otlp/make.h"
 
 enum { BYTES_MAX = 256 << 20 };
@@ -126,4 +128,21 @@ void make_span(struct make *make, uint8_t trace, uint8_t span, const char *name)
     make_text(make, 5, name);
     wire_put_fixed64(&make->out, 7, 1000 + span);
     wire_put_fixed64(&make->out, 8, 2000 + span);
+}
+
+void *made_new(size_t bytes, size_t arena_bytes)
+{
+    struct made *made = calloc(1, bytes);
+    assert_non_null(made);
+    make_init(&made->make);
+    arena_init(&made->arena, arena_bytes);
+    return made;
+}
+
+void made_free(void *fixture)
+{
+    struct made *made = fixture;
+    make_fini(&made->make);
+    arena_fini(&made->arena);
+    free(made);
 }

@@ -3,6 +3,7 @@
 #ifndef CALLTRACE_TESTS_OTLP_MAKE_H
 #define CALLTRACE_TESTS_OTLP_MAKE_H
 
+#include "proto/base/arena.h"
 #include "proto/otlp/wire.h"
 
 enum { MAKE_DEPTH_MAX = 64 };
@@ -38,5 +39,15 @@ void make_frame(struct make *make, const char *service, const char *scope);
 
 /* Opens a span in field 2 with ids made of the two numbers; end it with make_close. */
 void make_span(struct make *make, uint8_t trace, uint8_t span, const char *name);
+
+/* What a test over made spans begins with; the first member of its fixture. */
+struct made {
+    struct make make;
+    struct arena arena;
+};
+
+/* A zeroed fixture of `bytes` whose `struct made` stands ready, with an arena of at most `arena_bytes`. */
+void *made_new(size_t bytes, size_t arena_bytes);
+void made_free(void *fixture);
 
 #endif

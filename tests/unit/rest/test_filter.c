@@ -10,27 +10,19 @@
 #include "proto/base/banned.h"
 
 struct fixture {
-    struct make make;
-    struct arena arena;
+    struct made made;
     struct filters filters;
 };
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    make_init(&f->make);
-    arena_init(&f->arena, 1 << 20);
-    *state = f;
+    *state = made_new(sizeof(struct fixture), 1 << 20);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    make_fini(&f->make);
-    arena_fini(&f->arena);
-    free(f);
+    made_free(*state);
     return 0;
 }
 
@@ -57,7 +49,7 @@ static void test_every_form_of_attr_is_read(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct filter filter = {0};
-        assert_null(filter_read_attribute(bytes_of_text(cases[i].text), &f->arena, &filter));
+        assert_null(filter_read_attribute(bytes_of_text(cases[i].text), &f->made.arena, &filter));
         assert_int_equal(filter.kind, cases[i].kind);
         assert_true(bytes_equal_text(filter.key, cases[i].key));
         assert_true(bytes_equal_text(filter.text, cases[i].value));
@@ -75,12 +67,13 @@ static void test_bad_filters_get_a_sentence(void **state)
     struct bytes key;
     struct bytes value;
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
-        assert_non_null(filter_read_attribute(bytes_of_text(attributes[i]), &f->arena, &filter));
+        assert_non_null(
+            filter_read_attribute(bytes_of_text(attributes[i]), &f->made.arena, &filter));
     }
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
-        assert_non_null(filter_read_tag(bytes_of_text(tags[i]), &f->arena, &key, &value));
+        assert_non_null(filter_read_tag(bytes_of_text(tags[i]), &f->made.arena, &key, &value));
     }
-    assert_null(filter_read_tag(bytes_of_text("a\\:b<c:d:e"), &f->arena, &key, &value));
+    assert_null(filter_read_tag(bytes_of_text("a\\:b<c:d:e"), &f->made.arena, &key, &value));
     assert_true(bytes_equal_text(key, "a:b<c"));
     assert_true(bytes_equal_text(value, "d:e"));
 }
@@ -91,8 +84,8 @@ static void test_the_longest_filter_and_one_more(void **state)
     char text[FILTER_BYTES_MAX + 1];
     struct filter filter;
     memset(text, 'k', sizeof text);
-    assert_null(filter_read_attribute(bytes_of(text, FILTER_BYTES_MAX), &f->arena, &filter));
-    assert_non_null(filter_read_attribute(bytes_of(text, sizeof text), &f->arena, &filter));
+    assert_null(filter_read_attribute(bytes_of(text, FILTER_BYTES_MAX), &f->made.arena, &filter));
+    assert_non_null(filter_read_attribute(bytes_of(text, sizeof text), &f->made.arena, &filter));
 }
 
 static void test_numbers_are_those_of_json(void **state)
@@ -132,7 +125,7 @@ static void test_numbers_are_those_of_json(void **state)
 static size_t terms_of(struct fixture *f, const char *text, uint64_t terms[FILTER_TERMS_MAX])
 {
     struct filter filter = {0};
-    assert_null(filter_read_attribute(bytes_of_text(text), &f->arena, &filter));
+    assert_null(filter_read_attribute(bytes_of_text(text), &f->made.arena, &filter));
     return filter_terms(&filter, term_space_of((struct uuid){{1}}), terms);
 }
 
@@ -177,7 +170,7 @@ static void attribute_double(struct make *make, const char *key, double value)
 
 static void trace_make(struct fixture *f)
 {
-    struct make *make = &f->make;
+    struct make *make = &f->made.make;
     make_frame(make, "agent", "livekit");
     make_span(make, 1, 1, "LLM_node");
     make_attribute(make, 9, "text", "gpt");
@@ -200,19 +193,19 @@ static bool fits(struct fixture *f, const char *const *texts)
 {
     struct view view;
     struct filter_view filters;
-    struct bytes raw = make_bytes(&f->make);
+    struct bytes raw = make_bytes(&f->made.make);
     f->filters.count = 0;
     for (; *texts != NULL; texts++) {
         struct filter *filter = &f->filters.list[f->filters.count++];
         if (strncmp(*texts, "name=", 5) == 0) {
             *filter = (struct filter){.kind = FILTER_KIND_NAME, .text = bytes_of_text(*texts + 5)};
         } else {
-            assert_null(filter_read_attribute(bytes_of_text(*texts), &f->arena, filter));
+            assert_null(filter_read_attribute(bytes_of_text(*texts), &f->made.arena, filter));
         }
     }
-    EXPECT_OK(view_open(&raw, 1, &f->arena, &view));
+    EXPECT_OK(view_open(&raw, 1, &f->made.arena, &view));
     assert_int_equal(view.spans_count, 1);
-    EXPECT_OK(filter_view_open(&f->filters, &view, &f->arena, &filters));
+    EXPECT_OK(filter_view_open(&f->filters, &view, &f->made.arena, &filters));
     bool is_fitting = filter_fits(&filters, &view.spans[0]);
     assert_true(!is_fitting || filters_may_fit(&f->filters, raw));
     return is_fitting;
@@ -222,17 +215,19 @@ static void test_a_segment_without_the_octets_holds_nothing_that_fits(void **sta
 {
     struct fixture *f = *state;
     trace_make(f);
-    struct bytes raw = make_bytes(&f->make);
+    struct bytes raw = make_bytes(&f->made.make);
     static const char *const none[] = {"absent", "absent>5", "text:gpz", "text:gpt3"};
     static const char *const maybe[] = {"text:second", "digits:0", "flag:false", "int:7",
                                         "text:agent"};
     f->filters.count = 1;
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-        assert_null(filter_read_attribute(bytes_of_text(none[i]), &f->arena, &f->filters.list[0]));
+        assert_null(
+            filter_read_attribute(bytes_of_text(none[i]), &f->made.arena, &f->filters.list[0]));
         assert_false(filters_may_fit(&f->filters, raw));
     }
     for (size_t i = 0; i < sizeof maybe / sizeof maybe[0]; i++) {
-        assert_null(filter_read_attribute(bytes_of_text(maybe[i]), &f->arena, &f->filters.list[0]));
+        assert_null(
+            filter_read_attribute(bytes_of_text(maybe[i]), &f->made.arena, &f->filters.list[0]));
         assert_true(filters_may_fit(&f->filters, raw));
     }
 }
@@ -322,9 +317,9 @@ static void test_the_attribute_that_fits_is_told(void **state)
     struct otlp_item item;
     trace_make(f);
     assert_true(fits(f, (const char *const[]){"text:second", "service.name", "name=llm", NULL}));
-    struct bytes raw = make_bytes(&f->make);
-    EXPECT_OK(view_open(&raw, 1, &f->arena, &view));
-    EXPECT_OK(filter_view_open(&f->filters, &view, &f->arena, &filters));
+    struct bytes raw = make_bytes(&f->made.make);
+    EXPECT_OK(view_open(&raw, 1, &f->made.arena, &view));
+    EXPECT_OK(filter_view_open(&f->filters, &view, &f->made.arena, &filters));
     assert_true(filter_item(&filters, &view.spans[0], &f->filters.list[0], &item));
     assert_true(bytes_equal_text(item.value.text, "second"));
     assert_true(filter_item(&filters, &view.spans[0], &f->filters.list[1], &item));

@@ -9,27 +9,19 @@
 #include "proto/base/banned.h"
 
 struct fixture {
-    struct make make;
-    struct arena arena;
+    struct made made;
     struct look_find find;
 };
 
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    make_init(&f->make);
-    arena_init(&f->arena, 1 << 20);
-    *state = f;
+    *state = made_new(sizeof(struct fixture), 1 << 20);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    make_fini(&f->make);
-    arena_fini(&f->arena);
-    free(f);
+    made_free(*state);
     return 0;
 }
 
@@ -70,8 +62,8 @@ static void trace_make(struct make *make)
 static bool look(struct fixture *f, const char *needle)
 {
     struct view view;
-    struct bytes raw = make_bytes(&f->make);
-    EXPECT_OK(view_open(&raw, 1, &f->arena, &view));
+    struct bytes raw = make_bytes(&f->made.make);
+    EXPECT_OK(view_open(&raw, 1, &f->made.arena, &view));
     assert_int_equal(view.spans_count, 1);
     return look_span(&view.spans[0], bytes_of_text(needle), &f->find);
 }
@@ -96,7 +88,7 @@ static void test_every_place_is_looked_at(void **state)
         {"well", LOOK_PLACE_EVENT, "message", "well", 0},
     };
     struct fixture *f = *state;
-    trace_make(&f->make);
+    trace_make(&f->made.make);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_true(look(f, cases[i].needle));
         assert_int_equal(f->find.place, cases[i].place);
@@ -111,7 +103,7 @@ static void test_what_is_not_of_the_span_is_not_found(void **state)
     static const char *const needles[] = {"service", "scope", "absent", "llm node",
                                           "55211",   "%",     "\xe2"};
     struct fixture *f = *state;
-    trace_make(&f->make);
+    trace_make(&f->made.make);
     for (size_t i = 0; i + 1 < sizeof needles / sizeof needles[0]; i++) {
         assert_false(look(f, needles[i]));
     }
@@ -121,7 +113,7 @@ static void test_what_is_not_of_the_span_is_not_found(void **state)
 static void test_what_surrounds_it_is_bounded_and_whole(void **state)
 {
     struct fixture *f = *state;
-    trace_make(&f->make);
+    trace_make(&f->made.make);
     assert_true(look(f, "match"));
     assert_int_equal(f->find.before.len, LOOK_AROUND_BYTES);
     assert_int_equal(f->find.after.len, LOOK_AROUND_BYTES);
@@ -133,11 +125,11 @@ static void test_what_surrounds_it_is_bounded_and_whole(void **state)
 static void test_a_span_of_nothing(void **state)
 {
     struct fixture *f = *state;
-    make_frame(&f->make, "service", "scope");
-    make_span(&f->make, 1, 1, "");
-    make_close(&f->make);
-    make_close(&f->make);
-    make_close(&f->make);
+    make_frame(&f->made.make, "service", "scope");
+    make_span(&f->made.make, 1, 1, "");
+    make_close(&f->made.make);
+    make_close(&f->made.make);
+    make_close(&f->made.make);
     assert_false(look(f, "a"));
 }
 
