@@ -23,7 +23,9 @@ struct spans_work {
     size_t met_links_count; /* that the rendezvous found */
     struct skipped *skipped;
     size_t skipped_count;
-    size_t queued; /* statements of the running pipeline */
+    size_t queued;   /* statements of the running pipeline */
+    size_t links_at; /* places among their results */
+    size_t words_at; /* 0: none was queued */
 };
 
 static struct memo_mark mark_of_key(const struct plan_key *key)
@@ -39,6 +41,14 @@ static struct memo_mark mark_of_word(const struct plan_word *word)
     uint8_t kind = (uint8_t)word->word.kind;
     struct bytes parts[] = {bytes_of(word->project.b, sizeof word->project.b), bytes_of(&kind, 1),
                             word->word.key, word->word.value};
+    return memo_mark_of(parts, sizeof parts / sizeof parts[0]);
+}
+
+/* Of a key whose values fill its part of the dictionary. */
+static struct memo_mark mark_of_full(struct uuid project, enum word_kind kind, struct bytes key)
+{
+    uint8_t kind_octet = (uint8_t)kind;
+    struct bytes parts[] = {bytes_of(project.b, sizeof project.b), bytes_of(&kind_octet, 1), key};
     return memo_mark_of(parts, sizeof parts / sizeof parts[0]);
 }
 
@@ -265,38 +275,60 @@ static FALLIBLE queue_tags(struct spans_work *work, struct detail *detail)
     return queue_params(work, STMT_TRACE_TAGS_ADD, &params, detail);
 }
 
-static FALLIBLE queue_segments(struct spans_work *work, struct detail *detail)
+/* The terms of all segments one after the other. */
+static FALLIBLE pack_terms(struct spans_work *work, struct db_value *ret_terms)
 {
     const struct plan *plan = &work->plan;
     struct arena *arena = &work->store->work;
+    size_t total = 0;
+    for (size_t i = 0; i < plan->segments_count; i++) {
+        total += plan->segments[i].trace->terms_count;
+    }
+    struct db_value *terms = arena_zero(arena, total, sizeof *terms);
+    if (terms == NULL) {
+        return FAIL(NO_SPACE);
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < plan->segments_count; i++) {
+        const struct bus_trace *trace = plan->segments[i].trace;
+        for (size_t n = 0; n < trace->terms_count; n++) {
+            terms[at++] = db_int8((int64_t)trace->terms[n]);
+        }
+    }
+    return db_array(arena, DB_TYPE_INT8, terms, total, ret_terms);
+}
+
+static FALLIBLE queue_segments(struct spans_work *work, struct detail *detail)
+{
+    static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_BYTEA, DB_TYPE_BYTEA,
+                                         DB_TYPE_INT4, DB_TYPE_INT4,  DB_TYPE_INT4,
+                                         DB_TYPE_INT4, DB_TYPE_INT4,  DB_TYPE_BYTEA};
+    enum { COLUMNS = sizeof types / sizeof types[0] };
+    const struct plan *plan = &work->plan;
+    struct params params;
+    TRY(params_init(&params, &work->store->work, types, COLUMNS, plan->segments_count));
+    int32_t terms_before = 0;
     for (size_t i = 0; i < plan->segments_count; i++) {
         const struct plan_segment *segment = &plan->segments[i];
         const struct bus_trace *trace = segment->trace;
-        struct arena_mark mark = arena_mark(arena);
-        struct db_value *terms = arena_zero(arena, trace->terms_count, sizeof *terms);
-        if (terms == NULL) {
-            return FAIL(NO_SPACE);
-        }
-        for (size_t n = 0; n < trace->terms_count; n++) {
-            terms[n] = db_int8((int64_t)trace->terms[n]);
-        }
-        struct db_value array = db_null();
-        TRY(db_array(arena, DB_TYPE_INT8, terms, trace->terms_count, &array));
-        struct db_value values[] = {
-            db_uuid(&segment->project),
-            params_trace_id(&trace->id),
-            db_bytes(bytes_of(trace->segment_hash, sizeof trace->segment_hash)),
-            db_int4((int32_t)trace->spans_count),
-            db_int4((int32_t)trace->errors_count),
-            db_int4((int32_t)trace->segment_raw_bytes),
-            array,
-            db_bytes(trace->segment),
-        };
-        err_t err = queue(work, STMT_SEGMENT_ADD, values, 8, detail);
-        arena_rewind(arena, mark); /* libpq has copied it */
-        TRY(err);
+        int32_t terms_to = terms_before + (int32_t)trace->terms_count;
+        params_row(&params, (struct db_value[]){
+                                db_uuid(&segment->project),
+                                params_trace_id(&trace->id),
+                                db_bytes(bytes_of(trace->segment_hash, sizeof trace->segment_hash)),
+                                db_int4((int32_t)trace->spans_count),
+                                db_int4((int32_t)trace->errors_count),
+                                db_int4((int32_t)trace->segment_raw_bytes),
+                                db_int4(terms_before + 1), /* SQL counts from one */
+                                db_int4(terms_to),
+                                db_bytes(trace->segment),
+                            });
+        terms_before = terms_to;
     }
-    return OK;
+    struct db_value values[COLUMNS + 1];
+    TRY(params_pack(&params, values));
+    TRY(pack_terms(work, &values[COLUMNS]));
+    return queue(work, STMT_SEGMENTS_ADD, values, COLUMNS + 1, detail);
 }
 
 static FALLIBLE queue_links(struct spans_work *work, struct detail *detail)
@@ -319,32 +351,39 @@ static FALLIBLE queue_words(struct spans_work *work, struct detail *detail)
 {
     static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_INT2, DB_TYPE_BYTEA, DB_TYPE_BYTEA};
     const struct plan *plan = &work->plan;
+    struct memo *memo = &work->store->words;
     struct params params;
     TRY(params_init(&params, &work->store->work, types, 4, plan->words_count));
     for (size_t i = 0; i < plan->words_count; i++) {
         const struct plan_word *word = &plan->words[i];
-        if (!memo_has(&work->store->words, mark_of_word(word))) {
+        if (!memo_has(memo, mark_of_word(word)) &&
+            !memo_has(memo, mark_of_full(word->project, word->word.kind, word->word.key))) {
             params_row(&params, (struct db_value[]){
                                     db_uuid(&word->project), db_int2((int16_t)word->word.kind),
                                     db_bytes(word->word.key), db_bytes(word->word.value)});
         }
     }
-    return params.rows == 0 ? OK : queue_params(work, STMT_WORDS_ADD, &params, detail);
+    if (params.rows == 0) {
+        return OK;
+    }
+    work->words_at = work->queued;
+    return queue_params(work, STMT_WORDS_ADD, &params, detail);
 }
 
 enum { AT_TRACES = 1 }; /* BEGIN is 0 */
 
-static FALLIBLE queue_all(struct spans_work *work, struct detail *detail, size_t *ret_links_at)
+static FALLIBLE queue_all(struct spans_work *work, struct detail *detail)
 {
     work->queued = 0;
+    work->words_at = 0;
     TRY(queue(work, STMT_BEGIN, NULL, 0, detail));
     TRY(queue_traces(work, clock_unix(), detail));
     TRY(queue_keys(work, detail));
     TRY(queue_old_rooms(work, detail));
     TRY(queue_tags(work, detail));
     TRY(queue_segments(work, detail));
+    work->links_at = work->queued;
     TRY(queue_links(work, detail));
-    *ret_links_at = work->queued - 1;
     TRY(queue_words(work, detail));
     return queue(work, STMT_COMMIT, NULL, 0, detail);
 }
@@ -364,6 +403,22 @@ static void read_skipped(struct spans_work *work, struct db_rows *rows)
     }
 }
 
+/* Values of a key that is full are not asked for again: ids that never repeat would be, in every group. */
+static void remember_words(struct spans_work *work, struct db_rows *full)
+{
+    struct memo *memo = &work->store->words;
+    while (full != NULL && db_next(full)) {
+        memo_add(memo, mark_of_full(db_get_uuid(full, 0), (enum word_kind)db_get_int(full, 1),
+                                    db_get_bytes(full, 2)));
+    }
+    for (size_t i = 0; i < work->plan.words_count; i++) {
+        const struct plan_word *word = &work->plan.words[i];
+        if (!memo_has(memo, mark_of_full(word->project, word->word.kind, word->word.key))) {
+            memo_add(memo, mark_of_word(word));
+        }
+    }
+}
+
 static FALLIBLE commit(struct spans_work *work, struct detail *detail)
 {
     struct store *store = work->store;
@@ -374,17 +429,14 @@ static FALLIBLE commit(struct spans_work *work, struct detail *detail)
     struct mono_ns began = clock_mono();
     struct db_rows **results = NULL;
     size_t count = 0;
-    size_t links_at = 0;
     TRY(db_begin_pipeline(store->db, detail));
-    TRY(store_end(store, queue_all(work, detail, &links_at), detail, &results, &count));
+    TRY(store_end(store, queue_all(work, detail), detail, &results, &count));
     metric_seconds(METRIC_COMMIT_SECONDS, clock_mono().ns - began.ns);
     read_skipped(work, results[AT_TRACES]);
-    work->met_links_count = store_news_links(store, results[links_at]);
+    work->met_links_count = store_news_links(store, results[work->links_at]);
     metric_add(METRIC_LINKS_RENDEZVOUS, work->met_links_count);
+    remember_words(work, work->words_at == 0 ? NULL : results[work->words_at]);
     store_results_free(results, count);
-    for (size_t i = 0; i < work->plan.words_count; i++) {
-        memo_add(&store->words, mark_of_word(&work->plan.words[i]));
-    }
     return OK;
 }
 
