@@ -120,7 +120,6 @@ struct http_server {
     _Atomic bool is_sweeping;
     bool has_sweeper;
     pthread_t sweeper;
-    struct detail *start_detail; /* libmicrohttpd's complaints while starting; NULL afterwards */
 };
 
 void connection_wait_for(struct connection *connection, enum wait_for what, int64_t within_ms);

@@ -131,19 +131,22 @@ static void *sweeper_run(void *context)
 
 /* --- start ------------------------------------------------------------------------------------------ */
 
+/* Where this thread wants libmicrohttpd's complaints while it starts a server; the workers' go to the log. */
+static _Thread_local struct detail *start_detail;
+
 __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const char *format,
                                                              va_list args)
 {
     static struct log_limit limit;
-    struct http_server *server = cls;
     char text[256];
+    (void)cls;
     if (vsnprintf(text, sizeof text, format, args) < 0) {
         return;
     }
     text[strcspn(text, "\n")] = '\0';
     uint64_t left_out = 0;
-    if (server->start_detail != NULL) {
-        detail_set(server->start_detail, "%s", text);
+    if (start_detail != NULL) {
+        detail_set(start_detail, "%s", text);
     } else if (log_limit_pass(&limit, &left_out)) {
         log_debug("http_library", "left_out=%llu says=%s", (unsigned long long)left_out, text);
     }
@@ -305,9 +308,10 @@ err_t http_server_start(const struct http_options *options, struct detail *detai
     TRY_OUT(tls_read(options, detail, &tls));
     TRY_OUT(server_new(options, &server));
     TRY_OUT(linger_new(&server->linger));
-    server->start_detail = detail;
-    TRY_OUT(addresses_start(server, options, &tls, detail));
-    server->start_detail = NULL;
+    start_detail = detail;
+    err = addresses_start(server, options, &tls, detail);
+    start_detail = NULL;
+    TRY_OUT(err);
     atomic_store(&server->is_sweeping, true);
     if (pthread_create(&server->sweeper, NULL, sweeper_run, server) != 0) {
         detail_set(detail, "cannot start a thread");
