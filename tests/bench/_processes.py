@@ -43,6 +43,46 @@ def tree_cpu_seconds(pid: int) -> float:
     return total
 
 
+class Costs:
+    """CPU seconds of every process between two moments."""
+
+    def __init__(self, servers, cluster):
+        self.readers = {
+            "api": lambda: cpu_seconds(cluster.apis[0].pid),
+            "correlator": lambda: cpu_seconds(cluster.correlators[0].pid),
+            "postgres": lambda: tree_cpu_seconds(servers.postgres.process.pid),
+            "redis": lambda: cpu_seconds(servers.redis.process.pid),
+        }
+        self.before = {}
+
+    def now(self):
+        return {name: read() for name, read in self.readers.items()}
+
+    def start(self):
+        self.before = self.now()
+
+    def since(self):
+        return {name: round(value - self.before[name], 2) for name, value in self.now().items()}
+
+
+def connections_to(port: int) -> int:
+    """Established TCP connections whose server's end has this port, in the kernel's tables."""
+    count = 0
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            count += fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port
+    return count
+
+
+def resident_mib(pid: int) -> float:
+    """What is resident now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def _tree_mib(pid: int) -> float:
     """Resident memory of a tree, shared pages counted once."""
     total = 0
