@@ -12,7 +12,7 @@ from bench._processes import Costs, TreePeak, connections_to, peak_mib
 from support import paths
 from support.process import free_port
 
-GENERATORS = paths.ROOT / "build" / "release" / "tests" / "bench"
+GENERATORS = paths.build_dir() / "tests" / "bench"
 LOADGEN = GENERATORS / "calltrace-loadgen"
 READER = GENERATORS / "calltrace-reader"
 PROTOBUF = "application/x-protobuf"
@@ -40,7 +40,6 @@ class Case:
     has_copy: bool = False  # bare COPY of what was stored is measured after
     has_disk: bool = False  # size on disk, sealed too
     whole_calls: bool = False  # calls from their first span on, as fast as they go
-    ignores: tuple = ()
 
     def options(self) -> dict:
         spans = self.spans or {"fleet": 8}.get(self.shape, 512)
@@ -182,6 +181,8 @@ def run(servers, case: Case, build=None, seed=1) -> dict:
         result["reads"] = watch.read_figures()
         result["connections"] = watch.connections
         result["cpu_s"] = {**watch.used, "loadgen": round(result.pop("cpu_s"), 2)}
+        result["others_cores"] = round(
+            (watch.costs.machine - sum(result["cpu_s"].values())) / max(watch.costs.seconds, 0.1), 2)
         result["peak_mib"] = {name: round(value) for name, value in
                               {**watch.peak, "postgres": postgres.mib,
                                "loadgen": result.pop("peak_kib") / 1024}.items()}

@@ -276,6 +276,7 @@ void lane_send(struct lane *lane, const struct request *request)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, lane);
     if (client->options->ca != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, client->options->ca);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else it reads the system's, each time */
     }
     if (request->body != NULL) {
         struct bytes bytes = buf_bytes(request->body);
@@ -302,6 +303,8 @@ static void wait_to_retry(struct lane *lane, CURLcode code, long status, struct 
                       curl_easy_strerror(code), status, (int)buf_bytes(&lane->body).len,
                       (const char *)buf_bytes(&lane->body).ptr);
     }
+    /* As the API's clients tell it, so that a create is known again; exporters' routes pass over it. */
+    lane->headers = curl_slist_append(lane->headers, "X-Stainless-Retry-Count: 1");
     lane->again_at = mono_after_ms(now, RETRY_MS);
     lane->next_waiting = NULL;
     if (client->waiting == NULL) {

@@ -187,7 +187,7 @@ static void acknowledge(struct sender *sender, struct mono_ns at)
     }
 }
 
-/* The next one after an answer: at once, or when by the clock it is overdue. */
+/* What a free connection does next: sends at once, or by the clock what is overdue. */
 static void go_on(struct sender *sender, struct mono_ns now)
 {
     struct senders *all = sender->all;
@@ -204,11 +204,28 @@ static void go_on(struct sender *sender, struct mono_ns now)
     }
 }
 
+static void open_lane(struct sender *sender)
+{
+    sender->is_open = false;
+    lane_send(sender->lane, &(struct request){.path = "/health", .type = "application/json"});
+}
+
 static void open_next(struct senders *senders)
 {
     if (senders->opened < senders->count) {
-        lane_send(senders->list[senders->opened++].lane,
-                  &(struct request){.path = "/health", .type = "application/json"});
+        open_lane(&senders->list[senders->opened++]);
+    }
+}
+
+/* A connection is there: one of the first, or the next call's. */
+static void opened(struct sender *sender, struct mono_ns now)
+{
+    sender->is_open = true;
+    if (sender->all->open < sender->all->count) {
+        sender->all->open++;
+        open_next(sender->all);
+    } else {
+        go_on(sender, now);
     }
 }
 
@@ -218,9 +235,7 @@ static void answered(struct lane *lane, void *owner, const struct answer *answer
     struct load *load = sender->all->load;
     (void)lane;
     if (!sender->is_open) {
-        sender->is_open = true;
-        sender->all->open++;
-        open_next(sender->all);
+        opened(sender, answer->at);
         return;
     }
     bool is_json_empty =
@@ -234,9 +249,14 @@ static void answered(struct lane *lane, void *owner, const struct answer *answer
         samples_add(&load->export_ms, (double)(answer->at.ns - sender->due.ns) / NS_PER_MS);
     }
     acknowledge(sender, answer->at);
+    bool is_closed = sender->sent->is_last;
     free_export(sender->sent);
     sender->sent = NULL;
-    go_on(sender, answer->at);
+    if (is_closed && answer->at.ns < load->deadline.ns) {
+        open_lane(sender); /* the next call begins */
+    } else {
+        go_on(sender, answer->at);
+    }
 }
 
 /* --- life ----------------------------------------------------------------------------------------- */
@@ -351,7 +371,7 @@ struct mono_ns senders_move(struct senders *senders, struct mono_ns now)
         }
         senders->dues++;
         sender->dues++;
-        if (sender->sent == NULL) {
+        if (sender->sent == NULL && sender->is_open) {
             samples_add(&load->oversleep_ms, (double)(clock_mono().ns - due.ns) / NS_PER_MS);
             send_next(sender, due);
         }
