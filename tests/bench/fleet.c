@@ -120,6 +120,9 @@ static void add_item(const struct fleet *fleet, struct script *script, const cha
     item->text_at = buf_bytes(&script->texts).len;
     add_words(fleet, chance, bytes, &script->texts);
     item->text_len = buf_bytes(&script->texts).len - item->text_at;
+    if (!err_is_ok(buf_err(&script->texts))) {
+        return; /* make_script tells it */
+    }
     int len = (int)item->text_len;
     const char *text = (const char *)buf_bytes(&script->texts).ptr + item->text_at;
     buf_printf(
