@@ -36,7 +36,7 @@ def build_of(name: str) -> Path:
     commit = revision(name)
     tree = TREES / commit
     if not tree.exists():
-        _git("worktree", "add", "--detach", tree, commit)
+        _git("worktree", "add", "--force", "--detach", tree, commit)
     _made(tree, "cmake", "--preset", "release")
     _made(tree, "cmake", "--build", "--preset", "release", "--target", "calltrace-api", "calltrace-correlator")
     return tree / "build" / "release"

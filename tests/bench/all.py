@@ -118,6 +118,7 @@ class Bench:
         self.cases = {case.name: sized(case, arguments) for case in CASES}
         self.runs = {}  # (name, build) -> its runs
         self.seeds = 0
+        self.reference = None  # the build whose best rate the others' loads are a share of
 
     def scale(self) -> dict:
         """Cases that are smaller than the aims mean."""
@@ -129,11 +130,11 @@ class Bench:
             scale["growth"] = f"{self.arguments.growth:,} spans"
         return scale
 
-    def best_rate(self, build) -> float:
+    def best_rate(self) -> float:
         """What bulk reached, for the cases that run at a share of it."""
-        if ("bulk", build) not in self.runs:
-            self.run("bulk", build)
-        return _report.spread([run["spans_per_s"] for run in self.runs["bulk", build]])["median"]
+        if ("bulk", self.reference) not in self.runs:
+            self.run("bulk", self.reference)
+        return _report.spread([run["spans_per_s"] for run in self.runs["bulk", self.reference]])["median"]
 
     def run(self, name: str, build=None, label=""):
         load = os.getloadavg()[0]
@@ -145,7 +146,7 @@ class Bench:
         else:
             case = self.cases[name]
             if case.share:
-                case = _case.with_rate(case, self.best_rate(build))
+                case = _case.with_rate(case, self.best_rate())
             result = _case.run(self.servers, case, build, self.seeds)
         result["load_average"] = round(load, 2)
         self.runs.setdefault((name, build), []).append(result)
@@ -180,6 +181,7 @@ def compare(bench: Bench, facts: dict):
     """B against A: each round runs both, so that a ratio is of neighbours in time."""
     arguments = bench.arguments
     builds = [_builds.build_of(name) for name in arguments.compare]
+    bench.reference = builds[0]
     names = [name for name in arguments.names if name != "growth"]
     for number in range(arguments.rounds):
         order = (0, 1) if number % 2 == 0 else (1, 0)

@@ -45,7 +45,6 @@ static void usage(void)
                 "      " NUMBERS(NAME) "\n",
                 stderr);
 #undef NAME
-    exit(2);
 }
 
 static bool number_option(struct load_options *options, const char *name, const char *text)
@@ -93,7 +92,7 @@ static bool text_option(struct load_options *options, const char *name, const ch
 }
 
 /* The shape comes first, because other options change it. */
-static struct load_options parse(int argc, char **argv)
+static bool parse(int argc, char **argv, struct load_options *ret_options)
 {
     struct load_options options = {
         .seconds = 10, .warmup_s = 2, .connections = 8, .api_connections = 32, .seed = 1};
@@ -101,19 +100,18 @@ static struct load_options parse(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         if (strncmp(argv[i], "--", 2) != 0 || value == NULL) {
-            usage();
+            return false;
         }
         *value++ = '\0';
         ok &= number_option(&options, argv[i] + 2, value) ||
               text_option(&options, argv[i] + 2, value);
     }
-    if (!ok || options.shape.name == NULL || options.http.url == NULL || options.http.key == NULL ||
-        options.seconds == 0 || options.connections == 0 || options.connections > LANES_MAX ||
-        options.api_connections == 0 || options.api_connections > LANES_MAX ||
-        options.shape.export_spans == 0 || options.shape.export_spans > EXPORT_SPANS_MAX) {
-        usage();
-    }
-    return options;
+    *ret_options = options;
+    return ok && options.shape.name != NULL && options.http.url != NULL &&
+           options.http.key != NULL && options.seconds > 0 && options.connections > 0 &&
+           options.connections <= LANES_MAX && options.api_connections > 0 &&
+           options.api_connections <= LANES_MAX && options.shape.export_spans > 0 &&
+           options.shape.export_spans <= EXPORT_SPANS_MAX;
 }
 
 static double cpu_seconds(void)
@@ -234,7 +232,11 @@ static bool finish(struct load *load)
 
 int main(int argc, char **argv)
 {
-    struct load load = {.options = parse(argc, argv)};
+    struct load load = {0};
+    if (!parse(argc, argv, &load.options)) {
+        usage();
+        return 2;
+    }
     start(&load);
     run(&load);
     if (load.options.sample != NULL) {

@@ -214,7 +214,7 @@ void readback_sample(struct load *load)
         bench_fail("the sample's file cannot be written");
     }
     buf_init(&span, SHAPE_SPAN_BYTES_MAX);
-    buf_init(&hex, 2 * SHAPE_SPAN_BYTES_MAX);
+    buf_init(&hex, (size_t)2 * SHAPE_SPAN_BYTES_MAX);
     for (uint64_t trace = 0; trace < load->traces_count; trace += step) {
         write_sample(load, trace, file, &span, &hex);
     }

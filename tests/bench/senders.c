@@ -283,6 +283,7 @@ static void init_sender(struct sender *sender, struct senders *all, unsigned num
 
 static void make_ahead(struct senders *senders)
 {
+    PRE(senders->count > 0);
     for (unsigned i = 0; i < senders->load->options.ahead; i++) {
         struct sender *sender = &senders->list[i % senders->count];
         struct export *export = make_export(sender);
