@@ -1,5 +1,6 @@
 """How the rate holds while the store fills: one database, measured where it has 0, 1, 10, ... million spans."""
 
+import shutil
 import time
 
 from bench import _case, _store
@@ -7,8 +8,10 @@ from bench._case import Case, Target
 
 MEASURED_AT = (0, 1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000)
 FILL_SECONDS = 30
-MEASURE = Case("growth", seconds=12, ahead_rate=250_000, read_traces=1000)
+BYTES_PER_SPAN = 300  # on disk, log included, generously
+MEASURE = Case("growth", connections=64, seconds=12, ahead_rate=250_000, read_traces=1000)
 READS = Case("growth-reads", seconds=20, share=0.5, has_reads=True, read_traces=200)
+FILL = Case("fill", connections=64, seconds=FILL_SECONDS, warmup=0, read_traces=100)
 
 
 class Filled:
@@ -40,6 +43,13 @@ class Filled:
                 "link_ms": reads["link_ms"], "reads": reads["reads"]}
 
 
+def check_room(servers, spans: int):
+    """Says at the beginning what would go wrong after hours."""
+    room = shutil.disk_usage(servers.directory).free // BYTES_PER_SPAN
+    if room < spans:
+        raise SystemExit(f"growth: the disk has room for {room:,} of {spans:,} spans; ask for fewer with --growth")
+
+
 def run(servers, spans: int, build=None) -> dict:
     """Fills the store by the way of any export. Every span is counted at the end, samples are read all along."""
     started = time.monotonic()
@@ -48,7 +58,7 @@ def run(servers, spans: int, build=None) -> dict:
         points = []
         for stored in [at for at in MEASURED_AT if at < spans] + [spans]:
             while filled.acked < stored:
-                filled.send(Case("fill", seconds=FILL_SECONDS, warmup=0, read_traces=100))
+                filled.send(FILL)
             points.append(filled.measure())
             print(f"growth: {points[-1]['stored']:,} stored, {points[-1]['spans_per_s']:,.0f} spans/s,"
                   f" search p95 {points[-1]['reads']['search']['p95']} ms", flush=True)

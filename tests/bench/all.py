@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from bench import _builds, _case, _growth, _report
 from bench._case import Case, Target
@@ -36,8 +37,8 @@ CASES = [
     bulk("bulk-json", encoding="json"),
     bulk("bulk-gzip", encoding="gzip"),
     bulk("bulk-1", connections=1),
-    bulk("bulk-64", connections=64),
-    bulk("bulk-256", connections=256),
+    bulk("bulk-64", connections=64, has_copy=True),
+    bulk("bulk-256", connections=256, has_copy=True),
     bulk("bulk-spans-64", spans=64),
     bulk("bulk-spans-8192", spans=8192),
     Case("small", shape="small", ahead_rate=400_000),
@@ -64,6 +65,7 @@ def parse():
     parser.add_argument("--only", default="", metavar="CASES", help="these cases, separated by commas")
     parser.add_argument("--calls", type=int, default=0, help=f"live calls of fleet (default {FLEET_CALLS})")
     parser.add_argument("--growth", type=int, default=GROWTH_SPANS, metavar="SPANS", help="stored at the end of growth")
+    parser.add_argument("--out", type=Path, default=_report.OUT, metavar="FOLDER", help="for everything as JSON")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"),
                         help="two build folders or git revisions, run in turn; prints B against A")
     arguments = parser.parse_args()
@@ -172,7 +174,7 @@ def measure(bench: Bench, facts: dict):
         _report.show_case(name, runs, summaries[name])
     rows = _report.aims(summaries, bench.scale())
     _report.show_aims(rows)
-    _report.write("quick" if arguments.quick else "all", {
+    _report.write(arguments.out, "quick" if arguments.quick else "all", {
         "machine": facts, "options": vars(arguments), "aims": rows, "summary": summaries,
         "runs": {name: runs for (name, _), runs in bench.runs.items()}})
 
@@ -201,7 +203,7 @@ def compare(bench: Bench, facts: dict):
                 medians = [_report.spread([pair[at] for pair in pairs])["median"] for at in (0, 1)]
                 print(f"  {label:<36} {value['median']:>6.3f}  ({value['min']:.3f} to {value['max']:.3f})"
                       f"   A {_report.number(medians[0])}, B {_report.number(medians[1])}")
-    _report.write("compare", {"machine": facts, "options": vars(arguments), "ratios": ratios,
+    _report.write(arguments.out, "compare", {"machine": facts, "options": vars(arguments), "ratios": ratios,
                               "runs": {f"{name} {'AB'[builds.index(build)]}": runs
                                        for (name, build), runs in bench.runs.items()}})
 
@@ -214,6 +216,8 @@ def main():
     started = time.monotonic()
     servers = Servers().start()
     try:
+        if "growth" in arguments.names and not arguments.compare:
+            _growth.check_room(servers, arguments.growth)
         configure(servers.postgres)
         facts = {**_report.machine(servers), "load_average_before": os.getloadavg()}
         bench = Bench(servers, arguments)

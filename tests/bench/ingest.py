@@ -56,7 +56,7 @@ def main():
     summaries = {transport: _report.summary(runs[transport]) for transport in transports}
     for transport in transports:
         _report.show_case(transport, runs[transport], summaries[transport])
-    _report.write("ingest", {"machine": facts, "options": vars(arguments), "summary": summaries, "runs": runs})
+    _report.write(_report.OUT, "ingest", {"machine": facts, "options": vars(arguments), "summary": summaries, "runs": runs})
     return 0 if all(run["is_whole"] for transport in transports for run in runs[transport]) else 1
 
 

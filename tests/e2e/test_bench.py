@@ -1,13 +1,16 @@
 """The bench itself: every shape and encoding arrives, and what is missing is noticed."""
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 
 from bench import _case, _store
 from bench._case import Case, Target
 from bench.all import idle
+from support import paths
 
 SHORT = {"seconds": 1, "warmup": 0, "connections": 2}
 CASES = [
@@ -29,8 +32,39 @@ def generators():
             pytest.fail(f"{binary} is not built")
 
 
-@pytest.mark.parametrize("case", [pytest.param(CASES[0], marks=pytest.mark.smoke), *CASES[1:]],
-                         ids=lambda case: case.name)
+def bench(folder, *words, code=0):
+    """A whole run of the bench; what it wrote and printed."""
+    done = subprocess.run([sys.executable, "-m", "bench.all", "--quick", f"--out={folder}", *words], cwd=paths.ROOT / "tests",
+                          env={**os.environ, "CALLTRACE_BUILD": str(paths.build_dir())}, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.smoke
+def test_the_quick_bench_runs(tmp_path):
+    printed = bench(tmp_path, "--only=small,idle", "--seconds=1")
+    written = json.loads((tmp_path / "quick.json").read_text())
+    assert written["summary"]["small"]["durable spans/s"]["median"] > 0
+    assert written["summary"]["idle"]["idle: connections open"]["median"] >= 1000
+    assert {row["state"] for row in written["aims"]} >= {"not measured"}
+    assert written["machine"]["postgres"]["fsync"] == "on"
+    assert "every acknowledged span is there" in printed and "BROKEN" not in printed
+
+
+def test_two_builds_are_compared(tmp_path):
+    build = str(paths.build_dir())
+    printed = bench(tmp_path, "--only=small", "--seconds=1", "--rounds=2", "--compare", build, build)
+    ratio = json.loads((tmp_path / "compare.json").read_text())["ratios"]["small"]["durable spans/s"]
+    assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
+    assert [line[:11] for line in printed.splitlines()[:4]] == ["small 1/2 A", "small 1/2 B", "small 2/2 B", "small 2/2 A"]
+
+
+def test_a_case_that_is_not_there_is_a_usage_error(tmp_path):
+    assert "there is no case huge" in bench(tmp_path, "--only=bulk,huge", code=2)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_arrives_whole(servers, case):
     result = _case.run(servers, case)
     assert result["is_whole"], result
