@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -43,6 +44,57 @@ def tree_cpu_seconds(pid: int) -> float:
     return total
 
 
+class Costs:
+    """CPU seconds of every process between two moments."""
+
+    def __init__(self, servers, cluster):
+        self.readers = {
+            "api": lambda: cpu_seconds(cluster.apis[0].pid),
+            "correlator": lambda: cpu_seconds(cluster.correlators[0].pid),
+            "postgres": lambda: tree_cpu_seconds(servers.postgres.process.pid),
+            "redis": lambda: cpu_seconds(servers.redis.process.pid),
+        }
+        self.before = {}
+        self.machine_before = 0.0
+        self.started = 0.0
+        self.seconds = 0.0
+        self.machine = 0.0  # what all processes of the machine used
+
+    def now(self):
+        return {name: read() for name, read in self.readers.items()}
+
+    def start(self):
+        self.before, self.machine_before, self.started = self.now(), busy_seconds(), time.monotonic()
+
+    def since(self):
+        self.seconds, self.machine = time.monotonic() - self.started, busy_seconds() - self.machine_before
+        return {name: round(value - self.before[name], 2) for name, value in self.now().items()}
+
+
+def busy_seconds() -> float:
+    """What the processors of the machine have worked, all in all."""
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+    return (user + nice + system + irq + softirq + steal) / _TICK
+
+
+def connections_to(port: int) -> int:
+    """Established TCP connections whose server's end has this port, in the kernel's tables."""
+    count = 0
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            count += fields[3] == "01" and int(fields[1].rpartition(":")[2], 16) == port
+    return count
+
+
+def resident_mib(pid: int) -> float:
+    """What is resident now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def _tree_mib(pid: int) -> float:
     """Resident memory of a tree, shared pages counted once."""
     total = 0
@@ -67,8 +119,10 @@ class TreePeak:
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def _sample(self):
-        while not self._stop.wait(self.interval_s):
+        while True:
             self.mib = max(self.mib, _tree_mib(self.pid))
+            if self._stop.wait(self.interval_s):
+                return
 
     def __enter__(self):
         self._thread.start()

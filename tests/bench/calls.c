@@ -24,6 +24,7 @@ struct call {
     uint64_t trace;
     enum call_state state;
     bool is_trace_acked;
+    struct mono_ns due; /* of its creation */
     struct mono_ns created_at;
     char id[ID_BYTES + 1];
 };
@@ -45,7 +46,9 @@ struct calls {
     unsigned busy;
     struct worker *workers;
     struct samples link_ms;
+    struct samples show_ms;
     uint64_t created;
+    uint64_t linked;
     uint64_t lost;
 };
 
@@ -65,7 +68,7 @@ struct calls *calls_new(struct load *load)
         worker->lane = lane_new(load->http, answered, worker);
         buf_init(&worker->body, BODY_BYTES_MAX);
         if (worker->lane == NULL) {
-            load_fail("out of memory");
+            bench_fail("out of memory");
         }
     }
     if (calls->workers == NULL) {
@@ -84,6 +87,7 @@ void calls_free(struct calls *calls)
         mem_free(calls->by_number[i]);
     }
     samples_fini(&calls->link_ms);
+    samples_fini(&calls->show_ms);
     mem_free(calls->by_number);
     mem_free(calls->workers);
     mem_free(calls);
@@ -109,19 +113,19 @@ static void enqueue(struct calls *calls, struct call *call, enum call_state stat
 
 static bool has_call(const struct calls *calls, uint64_t trace)
 {
-    unsigned every = calls->load->options.call_every;
+    unsigned every = calls->load->options.shape.call_every;
     return every > 0 && trace % every == 0;
 }
 
 /* The slot of this trace's call; grows the table. */
 static struct call **slot_of(struct calls *calls, uint64_t trace)
 {
-    size_t number = trace / calls->load->options.call_every;
+    size_t number = trace / calls->load->options.shape.call_every;
     while (number >= calls->numbers_room) {
         size_t room = calls->numbers_room == 0 ? 1024 : calls->numbers_room * 2;
         struct call **grown = mem_resize(calls->by_number, room * sizeof(struct call *));
         if (grown == NULL) {
-            load_fail("out of memory");
+            bench_fail("out of memory");
         }
         for (size_t i = calls->numbers_room; i < room; i++) {
             grown[i] = NULL;
@@ -132,22 +136,24 @@ static struct call **slot_of(struct calls *calls, uint64_t trace)
     return &calls->by_number[number];
 }
 
-static struct call *add_call(struct calls *calls, uint64_t trace)
+static struct call *add_call(struct calls *calls, uint64_t trace, struct mono_ns due)
 {
     struct call *call = mem_zero(1, sizeof(*call));
     if (call == NULL) {
-        load_fail("out of memory");
+        bench_fail("out of memory");
     }
     call->trace = trace;
+    call->due = due;
     *slot_of(calls, trace) = call;
     enqueue(calls, call, CALL_CREATE);
     return call;
 }
 
-void calls_trace_begins(struct calls *calls, uint64_t trace)
+void calls_trace_begins(struct calls *calls, uint64_t trace, struct mono_ns due)
 {
-    if (has_call(calls, trace) && trace / calls->load->options.call_every % 2 == 0) {
-        (void)add_call(calls, trace); /* it is in the queue now */
+    const struct shape *shape = &calls->load->options.shape;
+    if (has_call(calls, trace) && !shape->is_call_late && trace / shape->call_every % 2 == 0) {
+        (void)add_call(calls, trace, due); /* it is in the queue now */
     }
 }
 
@@ -158,7 +164,7 @@ void calls_trace_acked(struct calls *calls, uint64_t trace)
     }
     struct call *call = *slot_of(calls, trace);
     if (call == NULL) {
-        call = add_call(calls, trace);
+        call = add_call(calls, trace, calls->load->traces[trace].acked_at);
     }
     call->is_trace_acked = true;
     if (call->state == CALL_IDLE) {
@@ -180,7 +186,7 @@ static void created(struct calls *calls, struct call *call, const struct answer 
     if (answer->status != 200 || found == NULL || answer->body.len < before + ID_BYTES) {
         (void)fprintf(stderr, "loadgen: a call was answered with %ld: %.*s\n", answer->status,
                       (int)answer->body.len, (const char *)answer->body.ptr);
-        load_fail("a call was not created");
+        bench_fail("a call was not created");
     }
     memcpy(call->id, answer->body.ptr + before, ID_BYTES);
     call->created_at = answer->at;
@@ -192,20 +198,35 @@ static void created(struct calls *calls, struct call *call, const struct answer 
     }
 }
 
+static struct mono_ns later_of(struct mono_ns one, struct mono_ns other)
+{
+    return one.ns > other.ns ? one : other;
+}
+
+static void shown(struct calls *calls, const struct call *call, struct mono_ns at)
+{
+    const struct trace_state *trace = &calls->load->traces[call->trace];
+    struct mono_ns due = later_of(call->due, trace->due);
+    struct mono_ns acked = later_of(call->created_at, trace->acked_at);
+    calls->linked++;
+    if (load_counts(calls->load, due)) {
+        samples_add(&calls->link_ms, (double)(at.ns - due.ns) / NS_PER_MS);
+        samples_add(&calls->show_ms, (double)(at.ns - acked.ns) / NS_PER_MS);
+    }
+}
+
 static void watched(struct calls *calls, struct call *call, const struct answer *answer)
 {
+    const struct trace_state *trace = &calls->load->traces[call->trace];
     uint8_t id[16];
     char hex[32];
     recipe_trace_id(&calls->load->recipe, call->trace, id);
     bytes_to_hex(bytes_of(id, sizeof(id)), hex);
-    int64_t later = calls->load->traces[call->trace].acked_at.ns;
-    later = later > call->created_at.ns ? later : call->created_at.ns;
-    int64_t since = answer->at.ns - later;
     if (answer->status == 200 &&
         memmem(answer->body.ptr, answer->body.len, hex, sizeof(hex)) != NULL) {
-        samples_add(&calls->link_ms, (double)since / NS_PER_MS);
+        shown(calls, call, answer->at);
         forget(calls, call);
-    } else if (since > WATCH_NS_MAX) {
+    } else if (answer->at.ns - later_of(call->created_at, trace->acked_at).ns > WATCH_NS_MAX) {
         calls->lost++;
         (void)fprintf(stderr, "loadgen: call %s never showed trace %.32s\n", call->id, hex);
         forget(calls, call);
@@ -237,7 +258,7 @@ static void work(struct worker *worker, struct call *call)
     worker->calls->busy++;
     if (call->state == CALL_WATCH) {
         (void)snprintf(path, sizeof(path), "/v1/call/%s/traces", call->id);
-        lane_send(worker->lane, path, "application/json", NULL);
+        lane_send(worker->lane, &(struct request){.path = path, .type = "application/json"});
         return;
     }
     recipe_room(&worker->calls->load->recipe, call->trace, room);
@@ -247,7 +268,9 @@ static void work(struct worker *worker, struct call *call)
                "\"interfaceType\":\"PHONE\",\"callDirection\":\"INBOUND\","
                "\"recordingUrl\":\"https://recordings.invalid/%s.wav\"}",
                room, room);
-    lane_send(worker->lane, "/v1/call", "application/json", &worker->body);
+    lane_send(
+        worker->lane,
+        &(struct request){.path = "/v1/call", .type = "application/json", .body = &worker->body});
 }
 
 unsigned calls_move(struct calls *calls)
@@ -265,14 +288,18 @@ unsigned calls_move(struct calls *calls)
     return calls->queued + calls->busy;
 }
 
-struct calls_result calls_result(struct calls *calls)
+struct calls_result calls_result(const struct calls *calls)
 {
     return (struct calls_result){
-        .created = calls->created,
-        .linked = calls->link_ms.count,
-        .lost = calls->lost,
-        .p50_ms = samples_at(&calls->link_ms, 0.5),
-        .p99_ms = samples_at(&calls->link_ms, 0.99),
-        .max_ms = samples_at(&calls->link_ms, 1),
-    };
+        .created = calls->created, .linked = calls->linked, .lost = calls->lost};
+}
+
+struct samples *calls_link_ms(struct calls *calls)
+{
+    return &calls->link_ms;
+}
+
+struct samples *calls_show_ms(struct calls *calls)
+{
+    return &calls->show_ms;
 }

@@ -1,5 +1,5 @@
-/* http_client: many HTTP requests in flight from one thread, over a fixed set of kept connections.
- * The only code of the benchmark that includes libcurl.
+/* http_client: many HTTP requests in flight from one thread, over kept connections. The only code of the
+ * benchmark that includes libcurl.
  *
  * A lane is one connection with at most one request on it. lane_send keeps the body until the answer,
  * so the caller must not change it; the answer's callback may send the next request. A request that
@@ -29,19 +29,30 @@ struct http_options {
     const char *ca; /* NULL: no HTTPS, or the system's roots */
 };
 
+/* What a request carries; `body` NULL means GET. */
+struct request {
+    const char *path;
+    const char *type;       /* media type of the body, or what a GET accepts */
+    const char *encoding;   /* Content-Encoding; NULL: none */
+    const struct buf *body; /* kept until the answer */
+    bool is_last;           /* the connection is closed after the answer */
+};
+
 /* The options are kept. NULL when out of memory. */
 struct http_client *http_client_new(const struct http_options *options);
 void http_client_free(struct http_client *client);
 
+/* Raises the process' limit of open files, so that this many connections fit. False: it stays below. */
+bool http_client_files_raise(unsigned connections);
+
 /* A lane of the client; freed with it. NULL when out of memory. */
 struct lane *lane_new(struct http_client *client, answer_fn *answered, void *owner);
 
-/* Sends one request. `body` NULL means GET; `type` is its media type, or what a GET accepts. */
-void lane_send(struct lane *lane, const char *path, const char *type, const struct buf *body);
+void lane_send(struct lane *lane, const struct request *request);
 
-/* Moves everything on, waiting at most `ms`. Returns how many requests are under way or waiting to be
- * sent again. */
-unsigned http_client_turn(struct http_client *client, int ms);
+/* Moves everything on, waiting at most until `until`. Returns how many requests are under way or waiting
+ * to be sent again. */
+unsigned http_client_turn(struct http_client *client, struct mono_ns until);
 
 /* Requests that had to be sent again, and bytes of all bodies that were sent. */
 uint64_t http_client_retries(const struct http_client *client);

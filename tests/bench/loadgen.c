@@ -1,10 +1,11 @@
-/* calltrace-loadgen: sends LiveKit-like exports and creates calls, as fast as the server acknowledges,
- * remembers what was acknowledged, and at the end reads every trace back.
+/* calltrace-loadgen: sends the exports of one shape and creates calls, as fast as the server acknowledges
+ * or by the clock, remembers what was acknowledged, and at the end reads the traces back.
  *
- *     calltrace-loadgen --url=https://localhost:4318 --key=KEY --ca=ca.pem --seconds=10 --sample=FILE
+ *     calltrace-loadgen --shape=bulk --url=https://localhost:4318 --key=KEY --ca=ca.pem --seconds=10
  *
- * One JSON object on standard output. Exit code 1: something acknowledged is missing or was refused. */
-#include <getopt.h>
+ * One JSON object on standard output; on standard error a line when what counts begins and when it ends,
+ * so that the driver can take the processes' figures. Exit code 1: something acknowledged is missing or
+ * was refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -14,256 +15,103 @@
 #include "tests/bench/calls.h"
 #include "tests/bench/load.h"
 #include "tests/bench/readback.h"
+#include "tests/bench/senders.h"
 
 #include "proto/base/banned.h"
 
-enum { TURN_MS = 10, EXPORT_BYTES_MAX = 256 << 20, LANES_MAX = 1024 };
+enum { TURN_MS = 10, LANES_MAX = 30000, EXPORT_SPANS_MAX = 65536 };
 
-struct sender {
-    struct load *load;
-    struct lane *lane;
-    struct buf body;
-    struct buf scratch;
-    uint64_t trace; /* the trace whose spans come next */
-    unsigned next;  /* the next span's number */
-    uint64_t acked; /* the first trace of this export; all numbers between belong to this sender */
-};
-
-static bool number_option(const char *text, unsigned *ret)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    *ret = (unsigned)value;
-    return *text != '\0' && *end == '\0' && value <= 1000000000;
-}
+/* The options whose value is a number, with the field that it goes to. */
+#define NUMBERS(X)                        \
+    X("seconds", seconds)                 \
+    X("warmup", warmup_s)                 \
+    X("connections", connections)         \
+    X("api-connections", api_connections) \
+    X("rate", rate)                       \
+    X("ahead", ahead)                     \
+    X("read-traces", read_traces)         \
+    X("exports", exports)                 \
+    X("period-ms", shape.period_ms)       \
+    X("midway", shape.starts_midway)      \
+    X("seed", seed)                       \
+    X("spans", shape.export_spans)        \
+    X("call-every", shape.call_every)
 
 static void usage(void)
 {
-    (void)fputs(
-        "usage: calltrace-loadgen --url=URL --key=KEY [--ca=FILE] [--seconds=N] [--connections=N]\n"
-        "       [--spans=N] [--trace-spans=N] [--words=N] [--call-every=N] [--api-connections=N]\n"
-        "       [--seed=N] [--sample=FILE]\n",
-        stderr);
-    exit(2);
+#define NAME(name, field) " [--" name "=N]"
+    (void)fputs("usage: calltrace-loadgen --shape=fleet|bulk|small|collector --url=URL --key=KEY\n"
+                "       [--ca=FILE] [--sample=FILE] [--encoding=protobuf|json|gzip]\n"
+                "      " NUMBERS(NAME) "\n",
+                stderr);
+#undef NAME
 }
 
-static struct load_options parse(int argc, char **argv)
+static bool number_option(struct load_options *options, const char *name, const char *text)
 {
-    struct load_options options = {.seconds = 10,
-                                   .connections = 8,
-                                   .export_spans = 512,
-                                   .trace_spans = 50,
-                                   .words = 30,
-                                   .call_every = 10,
-                                   .api_connections = 32,
-                                   .seed = 1};
-    const struct option known[] = {
-        {"url", required_argument, NULL, 'u'},
-        {"key", required_argument, NULL, 'k'},
-        {"ca", required_argument, NULL, 'a'},
-        {"seconds", required_argument, NULL, 's'},
-        {"connections", required_argument, NULL, 'c'},
-        {"spans", required_argument, NULL, 'n'},
-        {"trace-spans", required_argument, NULL, 't'},
-        {"words", required_argument, NULL, 'w'},
-        {"call-every", required_argument, NULL, 'e'},
-        {"api-connections", required_argument, NULL, 'p'},
-        {"seed", required_argument, NULL, 'r'},
-        {"sample", required_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
-    };
-    struct http_options *http = &options.http;
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    bool ok = *text != '\0' && *end == '\0' && value <= 1000000000;
+#define TAKE(option, field)                \
+    if (ok && strcmp(name, option) == 0) { \
+        options->field = (unsigned)value;  \
+        return true;                       \
+    }
+    NUMBERS(TAKE)
+#undef TAKE
+    return false;
+}
+
+static bool text_option(struct load_options *options, const char *name, const char *text)
+{
+    static const char *const encodings[] = {"protobuf", "json", "gzip"};
+    if (strcmp(name, "url") == 0) {
+        options->http.url = text;
+    } else if (strcmp(name, "key") == 0) {
+        options->http.key = text;
+    } else if (strcmp(name, "ca") == 0) {
+        options->http.ca = text;
+    } else if (strcmp(name, "sample") == 0) {
+        options->sample = text;
+    } else if (strcmp(name, "shape") == 0) {
+        const struct shape *shape = shape_find(text);
+        options->shape = shape == NULL ? (struct shape){0} : *shape;
+        return shape != NULL;
+    } else if (strcmp(name, "encoding") == 0) {
+        for (unsigned i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
+            if (strcmp(text, encodings[i]) == 0) {
+                options->encoding = (enum encoding)i;
+                return true;
+            }
+        }
+        return false;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The shape comes first, because other options change it. */
+static bool parse(int argc, char **argv, struct load_options *ret_options)
+{
+    struct load_options options = {
+        .seconds = 10, .warmup_s = 2, .connections = 8, .api_connections = 32, .seed = 1};
     bool ok = true;
-    int found;
-    while ((found = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (found) {
-        case 'u':
-            http->url = optarg;
-            break;
-        case 'k':
-            http->key = optarg;
-            break;
-        case 'a':
-            http->ca = optarg;
-            break;
-        case 'f':
-            options.sample = optarg;
-            break;
-        case 's':
-            ok &= number_option(optarg, &options.seconds);
-            break;
-        case 'c':
-            ok &= number_option(optarg, &options.connections);
-            break;
-        case 'n':
-            ok &= number_option(optarg, &options.export_spans);
-            break;
-        case 't':
-            ok &= number_option(optarg, &options.trace_spans);
-            break;
-        case 'w':
-            ok &= number_option(optarg, &options.words);
-            break;
-        case 'e':
-            ok &= number_option(optarg, &options.call_every);
-            break;
-        case 'p':
-            ok &= number_option(optarg, &options.api_connections);
-            break;
-        case 'r':
-            ok &= number_option(optarg, &options.seed);
-            break;
-        default:
-            ok = false;
-            break;
+    for (int i = 1; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (strncmp(argv[i], "--", 2) != 0 || value == NULL) {
+            return false;
         }
+        *value++ = '\0';
+        ok &= number_option(&options, argv[i] + 2, value) ||
+              text_option(&options, argv[i] + 2, value);
     }
-    if (!ok || optind != argc || http->url == NULL || http->key == NULL ||
-        options.connections == 0 || options.connections > LANES_MAX ||
-        options.api_connections == 0 || options.api_connections > LANES_MAX ||
-        options.export_spans == 0 || options.trace_spans == 0 ||
-        options.trace_spans > LOAD_TRACE_SPANS_MAX) {
-        usage();
-    }
-    return options;
-}
-
-/* A number for a new trace. Ends the process when out of memory. */
-static uint64_t new_trace(struct load *load)
-{
-    if (load->traces_count == load->traces_room) {
-        size_t room = load->traces_room == 0 ? 4096 : load->traces_room * 2;
-        struct trace_state *traces = mem_resize(load->traces, room * sizeof(*traces));
-        if (traces == NULL) {
-            load_fail("out of memory");
-        }
-        load->traces = traces;
-        load->traces_room = room;
-    }
-    load->traces[load->traces_count] = (struct trace_state){0};
-    calls_trace_begins(load->calls, load->traces_count);
-    return load->traces_count++;
-}
-
-/* The next export of this sender; the last trace may stay unfinished until the export after it. */
-static void send_next(struct sender *sender)
-{
-    struct load *load = sender->load;
-    const struct load_options *options = &load->options;
-    unsigned left = options->export_spans;
-    buf_reset(&sender->body);
-    while (left > 0) {
-        unsigned count = options->trace_spans - sender->next;
-        count = count < left ? count : left;
-        recipe_export(&load->recipe, sender->trace, sender->next, count, &sender->scratch,
-                      &sender->body);
-        load->traces[sender->trace].sent = (uint16_t)(sender->next + count);
-        load->traces[sender->trace].lane = sender;
-        left -= count;
-        sender->next += count;
-        if (sender->next == options->trace_spans) {
-            sender->trace = new_trace(load);
-            sender->next = 0;
-        }
-    }
-    if (!err_is_ok(buf_err(&sender->body))) {
-        load_fail("an export does not fit its buffer");
-    }
-    lane_send(sender->lane, "/v1/traces", "application/x-protobuf", &sender->body);
-}
-
-/* Everything that this sender has sent is acknowledged now. */
-static void acknowledge(struct sender *sender, struct mono_ns at)
-{
-    struct load *load = sender->load;
-    uint64_t trace = sender->acked;
-    for (; trace <= sender->trace; trace++) {
-        struct trace_state *state = &load->traces[trace];
-        if (state->lane != sender || state->acked == state->sent) {
-            continue;
-        }
-        load->spans_acked += (uint64_t)(state->sent - state->acked);
-        state->acked = state->sent;
-        if (state->acked == load->options.trace_spans) {
-            state->acked_at = at;
-            calls_trace_acked(load->calls, trace);
-        }
-    }
-    sender->acked = sender->trace;
-}
-
-static void export_answered(struct lane *lane, void *owner, const struct answer *answer)
-{
-    struct sender *sender = owner;
-    struct load *load = sender->load;
-    (void)lane;
-    if (answer->status != 200 || answer->body.len != 0) {
-        (void)fprintf(stderr, "loadgen: an export was answered with %ld: %.*s\n", answer->status,
-                      (int)answer->body.len, (const char *)answer->body.ptr);
-        load_fail("an export was not accepted whole");
-    }
-    load->exports++;
-    load->ended = answer->at;
-    samples_add(&load->export_ms, (double)(answer->at.ns - answer->sent.ns) / NS_PER_MS);
-    acknowledge(sender, answer->at);
-    if (answer->at.ns < load->deadline.ns) {
-        send_next(sender);
-    }
-}
-
-/* Sends until the time is over and everything is answered. */
-static void run(struct load *load)
-{
-    unsigned count = load->options.connections;
-    struct sender *senders = mem_zero(count, sizeof(*senders));
-    if (senders == NULL) {
-        load_fail("out of memory");
-    }
-    load->started = clock_mono();
-    load->deadline = mono_after_ms(load->started, (int64_t)load->options.seconds * MS_PER_S);
-    for (unsigned i = 0; i < count; i++) {
-        struct sender *sender = &senders[i];
-        *sender = (struct sender){.load = load};
-        sender->lane = lane_new(load->http, export_answered, sender);
-        buf_init(&sender->body, EXPORT_BYTES_MAX);
-        buf_init(&sender->scratch, EXPORT_BYTES_MAX);
-        if (sender->lane == NULL) {
-            load_fail("out of memory");
-        }
-        sender->trace = sender->acked = new_trace(load);
-        send_next(sender);
-    }
-    while (http_client_turn(load->http, TURN_MS) + calls_move(load->calls) > 0) {
-    }
-    for (unsigned i = 0; i < count; i++) {
-        buf_fini(&senders[i].body);
-        buf_fini(&senders[i].scratch);
-    }
-    mem_free(senders);
-}
-
-static void report(struct load *load)
-{
-    const struct calls_result calls = calls_result(load->calls);
-    struct rusage own;
-    INVARIANT(getrusage(RUSAGE_SELF, &own) == 0);
-    double seconds = (double)(load->ended.ns - load->started.ns) / (double)NS_PER_S;
-    printf("{\"seconds\": %.3f, \"spans\": %llu, \"spans_per_s\": %.0f, \"exports\": %llu,"
-           " \"bytes\": %llu, \"retries\": %llu, \"traces\": %llu,",
-           seconds, (unsigned long long)load->spans_acked, (double)load->spans_acked / seconds,
-           (unsigned long long)load->exports, (unsigned long long)load->export_bytes,
-           (unsigned long long)http_client_retries(load->http),
-           (unsigned long long)load->traces_count);
-    printf(" \"export_ms\": {\"p50\": %.2f, \"p99\": %.2f}, \"calls\": %llu,"
-           " \"link_ms\": {\"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f, \"count\": %llu},",
-           samples_at(&load->export_ms, 0.5), samples_at(&load->export_ms, 0.99),
-           (unsigned long long)calls.created, calls.p50_ms, calls.p99_ms, calls.max_ms,
-           (unsigned long long)calls.linked);
-    printf(" \"read\": {\"traces\": %llu, \"spans\": %llu, \"missing\": %llu, \"wrong\": %llu,"
-           " \"seconds\": %.3f}, \"cpu_s\": %.3f, \"peak_kib\": %ld}\n",
-           (unsigned long long)load->read.traces, (unsigned long long)load->read.spans,
-           (unsigned long long)load->read.missing, (unsigned long long)load->read.wrong,
-           load->read.seconds, load->load_cpu_s, own.ru_maxrss);
+    *ret_options = options;
+    return ok && options.shape.name != NULL && options.http.url != NULL &&
+           options.http.key != NULL && options.seconds > 0 && options.connections > 0 &&
+           options.connections <= LANES_MAX && options.api_connections > 0 &&
+           options.api_connections <= LANES_MAX && options.shape.export_spans > 0 &&
+           options.shape.export_spans <= EXPORT_SPANS_MAX;
 }
 
 static double cpu_seconds(void)
@@ -274,30 +122,127 @@ static double cpu_seconds(void)
            (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
 }
 
+/* The earliest of what is to be waited for. */
+static struct mono_ns wake(const struct load *load, struct mono_ns now, struct mono_ns next)
+{
+    const int64_t marks[] = {load->begin.ns, load->deadline.ns, mono_after_ms(now, TURN_MS).ns};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        next.ns = marks[i] > now.ns && marks[i] < next.ns ? marks[i] : next.ns;
+    }
+    return next;
+}
+
+/* Sends until the time is over and everything is answered. */
+static void run(struct load *load)
+{
+    bool has_begun = false;
+    bool has_ended = false;
+    double cpu_before = 0;
+    unsigned busy = 1;
+    load->begin = mono_after_ms(clock_mono(), (int64_t)load->options.warmup_s * MS_PER_S);
+    load->deadline = mono_after_ms(load->begin, (int64_t)load->options.seconds * MS_PER_S);
+    while (busy > 0 || !has_ended) {
+        struct mono_ns now = clock_mono();
+        if (busy == 0 && load->options.exports > 0) {
+            load->deadline = now; /* nothing is left to send */
+        }
+        if (!has_begun && now.ns >= load->begin.ns) {
+            has_begun = true;
+            cpu_before = cpu_seconds();
+            (void)fputs("loadgen: begin\n", stderr);
+        }
+        if (!has_ended && now.ns >= load->deadline.ns) {
+            has_ended = true;
+            load->load_cpu_s = cpu_seconds() - cpu_before;
+            (void)fputs("loadgen: end\n", stderr);
+        }
+        struct mono_ns next = senders_move(load->senders, now);
+        busy = http_client_turn(load->http, wake(load, now, next)) + calls_move(load->calls);
+    }
+}
+
+static void print_samples(const char *name, struct samples *samples)
+{
+    printf("\"%s\": {\"count\": %zu, \"p50\": %.2f, \"p95\": %.2f, \"p99\": %.2f, \"max\": %.2f}, ",
+           name, samples->count, samples_at(samples, 0.5), samples_at(samples, 0.95),
+           samples_at(samples, 0.99), samples_at(samples, 1));
+}
+
+static void report(struct load *load)
+{
+    const struct calls_result calls = calls_result(load->calls);
+    struct rusage own;
+    INVARIANT(getrusage(RUSAGE_SELF, &own) == 0);
+    double seconds = (double)(load->deadline.ns - load->begin.ns) / (double)NS_PER_S;
+    double rate = (double)load->spans_counted / seconds;
+    printf("{\"spans\": %llu, \"spans_per_s\": %.0f, \"exports\": %llu, \"late\": %llu,"
+           " \"unsent\": %llu, \"retries\": %llu, ",
+           (unsigned long long)load->spans_counted, rate, (unsigned long long)load->exports_counted,
+           (unsigned long long)load->exports_late,
+           (unsigned long long)senders_unsent(load->senders),
+           (unsigned long long)http_client_retries(load->http));
+    printf("\"acked_spans\": %llu, \"bytes\": %llu, \"traces\": %llu, \"calls\": %llu,"
+           " \"linked\": %llu, \"lost\": %llu, ",
+           (unsigned long long)load->spans_acked, (unsigned long long)http_client_bytes(load->http),
+           (unsigned long long)load->traces_count, (unsigned long long)calls.created,
+           (unsigned long long)calls.linked, (unsigned long long)calls.lost);
+    print_samples("export_ms", &load->export_ms);
+    print_samples("oversleep_ms", &load->oversleep_ms);
+    print_samples("link_ms", calls_link_ms(load->calls));
+    print_samples("show_ms", calls_show_ms(load->calls));
+    printf("\"read\": {\"traces\": %llu, \"spans\": %llu, \"missing\": %llu, \"wrong\": %llu,"
+           " \"seconds\": %.3f}, \"cpu_s\": %.3f, \"peak_kib\": %ld}\n",
+           (unsigned long long)load->read.traces, (unsigned long long)load->read.spans,
+           (unsigned long long)load->read.missing, (unsigned long long)load->read.wrong,
+           load->read.seconds, load->load_cpu_s, own.ru_maxrss);
+}
+
+static void start(struct load *load)
+{
+    if (!http_client_files_raise(load->options.connections + load->options.api_connections)) {
+        bench_fail("RLIMIT_NOFILE does not allow so many connections");
+    }
+    load->http = http_client_new(&load->options.http);
+    if (load->http == NULL ||
+        !recipe_init(&load->recipe, &load->options.shape, load->options.seed, clock_unix().ns)) {
+        bench_fail("out of memory");
+    }
+    load->calls = calls_new(load);
+    load->senders = senders_new(load);
+    if (load->calls == NULL || load->senders == NULL) {
+        bench_fail("out of memory");
+    }
+    senders_open(load->senders);
+    (void)fputs("loadgen: open\n", stderr);
+}
+
+static bool finish(struct load *load)
+{
+    bool is_whole =
+        load->read.missing == 0 && load->read.wrong == 0 && calls_result(load->calls).lost == 0;
+    senders_free(load->senders);
+    calls_free(load->calls);
+    http_client_free(load->http);
+    recipe_fini(&load->recipe);
+    samples_fini(&load->export_ms);
+    samples_fini(&load->oversleep_ms);
+    mem_free(load->traces);
+    return is_whole;
+}
+
 int main(int argc, char **argv)
 {
-    struct load load = {.options = parse(argc, argv)};
-    load.recipe = (struct recipe){
-        .seed = load.options.seed, .start_ns = clock_unix().ns, .words = load.options.words};
-    load.http = http_client_new(&load.options.http);
-    load.calls = calls_new(&load);
-    if (load.http == NULL || load.calls == NULL) {
-        load_fail("out of memory");
+    struct load load = {0};
+    if (!parse(argc, argv, &load.options)) {
+        usage();
+        return 2;
     }
+    start(&load);
     run(&load);
-    load.export_bytes = http_client_bytes(load.http);
-    load.load_cpu_s = cpu_seconds();
-    (void)fprintf(stderr, "loadgen: sent\n"); /* the driver takes the processes' figures here */
     if (load.options.sample != NULL) {
         readback_sample(&load);
     }
     readback_run(&load);
     report(&load);
-    bool is_whole =
-        load.read.missing == 0 && load.read.wrong == 0 && calls_result(load.calls).lost == 0;
-    calls_free(load.calls);
-    http_client_free(load.http);
-    samples_fini(&load.export_ms);
-    mem_free(load.traces);
-    return is_whole ? 0 : 1;
+    return finish(&load) ? 0 : 1;
 }

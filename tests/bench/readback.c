@@ -9,11 +9,12 @@
 
 #include "proto/base/banned.h"
 
-enum { SPAN_BYTES_MAX = 8192, SAMPLE_TRACES = 40, TURN_MS = 10, COMPLAINTS_MAX = 5 };
+enum { SAMPLE_TRACES = 40, SAMPLE_SPANS_MAX = 2000, LANES_MAX = 32, COMPLAINTS_MAX = 5 };
 
 struct readback {
     struct load *load;
     uint64_t next; /* the next trace to read */
+    uint64_t step; /* from one to the next */
     struct reading *readings;
 };
 
@@ -83,10 +84,11 @@ static struct tally tally_answer(struct bytes body)
 
 static struct tally tally_recipe(const struct load *load, uint64_t trace, struct buf *span)
 {
-    struct tally tally = {.count = load->traces[trace].acked};
-    for (unsigned i = 0; i < tally.count; i++) {
+    const struct trace_state *state = &load->traces[trace];
+    struct tally tally = {.count = state->acked};
+    for (unsigned i = state->first; i < (unsigned)state->first + state->acked; i++) {
         buf_reset(span);
-        recipe_span(&load->recipe, trace, i, span);
+        load->recipe.shape->span(&load->recipe, trace, i, span);
         tally.sum += bytes_hash64(buf_bytes(span), 0);
     }
     return tally;
@@ -106,13 +108,14 @@ static void read_next(struct reading *reading)
     char hex[33];
     char path[64];
     while (all->next < all->load->traces_count && all->load->traces[all->next].acked == 0) {
-        all->next++;
+        all->next += all->step;
     }
     if (all->next < all->load->traces_count) {
-        reading->trace = all->next++;
+        reading->trace = all->next;
+        all->next += all->step;
         trace_hex(all->load, reading->trace, hex);
         (void)snprintf(path, sizeof(path), "/v1/traces/%s", hex);
-        lane_send(reading->lane, path, "application/x-protobuf", NULL);
+        lane_send(reading->lane, &(struct request){.path = path, .type = "application/x-protobuf"});
     }
 }
 
@@ -147,24 +150,28 @@ static void trace_answered(struct lane *lane, void *owner, const struct answer *
 
 void readback_run(struct load *load)
 {
-    struct readback all = {.load = load};
-    unsigned count = load->options.connections;
+    struct readback all = {.load = load, .step = 1};
+    unsigned wanted = load->options.read_traces;
+    unsigned count = load->options.connections < LANES_MAX ? load->options.connections : LANES_MAX;
+    if (wanted > 0 && load->traces_count > wanted) {
+        all.step = (load->traces_count + wanted - 1) / wanted;
+    }
     all.readings = mem_zero(count, sizeof(*all.readings));
     if (all.readings == NULL) {
-        load_fail("out of memory");
+        bench_fail("out of memory");
     }
     struct mono_ns started = clock_mono();
     for (unsigned i = 0; i < count; i++) {
         struct reading *reading = &all.readings[i];
         reading->all = &all;
         reading->lane = lane_new(load->http, trace_answered, reading);
-        buf_init(&reading->span, SPAN_BYTES_MAX);
+        buf_init(&reading->span, SHAPE_SPAN_BYTES_MAX);
         if (reading->lane == NULL) {
-            load_fail("out of memory");
+            bench_fail("out of memory");
         }
         read_next(reading);
     }
-    while (http_client_turn(load->http, TURN_MS) > 0) {
+    while (http_client_turn(load->http, mono_after_ms(clock_mono(), MS_PER_S)) > 0) {
     }
     load->read.seconds = (double)(clock_mono().ns - started.ns) / (double)NS_PER_S;
     for (unsigned i = 0; i < count; i++) {
@@ -173,30 +180,47 @@ void readback_run(struct load *load)
     mem_free(all.readings);
 }
 
+static void write_sample(const struct load *load, uint64_t trace, FILE *file, struct buf *span,
+                         struct buf *hex)
+{
+    const struct trace_state *state = &load->traces[trace];
+    char id[33];
+    trace_hex(load, trace, id);
+    (void)fprintf(file, "%s", id);
+    for (unsigned i = state->first; i < (unsigned)state->first + state->acked; i++) {
+        buf_reset(span);
+        buf_reset(hex);
+        load->recipe.shape->span(&load->recipe, trace, i, span);
+        size_t len = buf_bytes(span).len;
+        if (!buf_reserve(hex, 2 * len)) {
+            bench_fail("out of memory");
+        }
+        bytes_to_hex(buf_bytes(span), (char *)hex->ptr);
+        (void)fprintf(file, " %.*s", (int)(2 * len), (const char *)hex->ptr);
+    }
+    (void)fputc('\n', file);
+}
+
 void readback_sample(struct load *load)
 {
     FILE *file = fopen(load->options.sample, "w");
-    uint64_t step = load->traces_count / SAMPLE_TRACES + 1;
-    char hex[2 * SPAN_BYTES_MAX];
-    char id[33];
+    unsigned spans = load->options.shape.trace_spans;
+    uint64_t traces =
+        SAMPLE_SPANS_MAX / spans < SAMPLE_TRACES ? SAMPLE_SPANS_MAX / spans + 1 : SAMPLE_TRACES;
+    uint64_t step = load->traces_count / traces + 1;
     struct buf span;
+    struct buf hex;
     if (file == NULL) {
-        load_fail("the sample's file cannot be written");
+        bench_fail("the sample's file cannot be written");
     }
-    buf_init(&span, SPAN_BYTES_MAX);
+    buf_init(&span, SHAPE_SPAN_BYTES_MAX);
+    buf_init(&hex, (size_t)2 * SHAPE_SPAN_BYTES_MAX);
     for (uint64_t trace = 0; trace < load->traces_count; trace += step) {
-        trace_hex(load, trace, id);
-        (void)fprintf(file, "%s", id);
-        for (unsigned i = 0; i < load->traces[trace].acked; i++) {
-            buf_reset(&span);
-            recipe_span(&load->recipe, trace, i, &span);
-            bytes_to_hex(buf_bytes(&span), hex);
-            (void)fprintf(file, " %.*s", (int)(2 * buf_bytes(&span).len), hex);
-        }
-        (void)fputc('\n', file);
+        write_sample(load, trace, file, &span, &hex);
     }
     buf_fini(&span);
+    buf_fini(&hex);
     if (fclose(file) != 0) {
-        load_fail("the sample's file cannot be written");
+        bench_fail("the sample's file cannot be written");
     }
 }

@@ -1,18 +1,11 @@
 #include "tests/bench/samples.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/base/mem.h"
-#include "tests/bench/load.h"
+#include "tests/bench/fail.h"
 
 #include "proto/base/banned.h"
-
-void load_fail(const char *why)
-{
-    (void)fprintf(stderr, "loadgen: %s\n", why);
-    exit(1);
-}
 
 void samples_fini(struct samples *samples)
 {
@@ -26,7 +19,7 @@ void samples_add(struct samples *samples, double value)
         size_t room = samples->room == 0 ? 1024 : samples->room * 2;
         double *values = mem_resize(samples->values, room * sizeof(*values));
         if (values == NULL) {
-            load_fail("out of memory");
+            bench_fail("out of memory");
         }
         samples->values = values;
         samples->room = room;

@@ -99,6 +99,14 @@ venv_ensure() {
     printf '%s' "$wanted" >"$venv/made-from"
 }
 
+venv_add() { # FILE: what one of the tools needs besides
+    if ! "$top/build/venv/bin/pip" install --quiet --disable-pip-version-check \
+        -r "$1" >"$top/build/logs/venv.log" 2>&1; then
+        tail -n 5 "$top/build/logs/venv.log"
+        return 1
+    fi
+}
+
 pytest_path() { # NAME: the pytest argument that this name means; nothing when it means none
     local file=${1%%::*} test=
     if [ "$file" != "$1" ]; then test=::${1#*::}; fi
