@@ -10,6 +10,7 @@
 #include "api/metric.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
+#include "proto/base/mem.h"
 #include "proto/bus/message.h"
 #include "proto/http/admin.h"
 #include "schema/migrate.h"
@@ -42,7 +43,8 @@ static unsigned threads_of(uint64_t row)
 
 static void on_uses_told(void *context, err_t err, struct bytes reply)
 {
-    (void)context; /* the time of last use may be lost: the next use tells it again */
+    (void)
+        context; /* what was told may be lost: it is a hint, and the next use or refusal tells again */
     (void)err;
     (void)reply;
 }
@@ -56,7 +58,15 @@ static void uses_tell(struct api *api)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        used[i] = (struct bus_key_used){uses[i].project, uses[i].key, uses[i].at};
+        const struct key_refusal *refusal = uses[i].refusal;
+        used[i] =
+            (struct bus_key_used){.project = uses[i].project, .key = uses[i].key, .at = uses[i].at};
+        if (refusal != NULL) {
+            used[i].refused = refusal->at;
+            used[i].refused_status = refusal->status;
+            used[i].refused_path = bytes_of_text(refusal->path);
+            used[i].refused_text = bytes_of_text(refusal->text);
+        }
     }
     struct bus_message message = {
         .id = uuid_make(), .what = BUS_WHAT_KEY_USE, .key_use = {used, count}};
@@ -70,6 +80,9 @@ static void uses_tell(struct api *api)
     }
     if (!err_is_ok(err)) {
         log_debug("key_use_lost", "keys=%zu error=%s", count, err_name(err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        mem_free(uses[i].refusal);
     }
     buf_fini(&wire);
     arena_fini(&scratch);

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { Failure, get, getPage, type Page } from "../base/api";
 import { count, plural } from "../base/format";
-import { onLiveNowAndThen } from "../base/live";
+import { isOfTraces, onLiveNowAndThen } from "../base/live";
 import { announce, Loading, Problem, Title, useLoaded } from "../base/parts";
 import { rangeOf, SPANS } from "../base/query";
 import { Outside } from "../base/text";
@@ -88,7 +88,7 @@ function useNewer(address: string, rows: TraceRow[]): { newer: number; fresh: Ma
         setNewer(page.data.filter((row) => !known.has(row.traceId) && row.startedAt >= first).length);
       }, () => undefined);
     };
-    const stop = onLiveNowAndThen((event) => event.type !== "call", peek, SOON_MS, GAP_MS);
+    const stop = onLiveNowAndThen(isOfTraces, peek, SOON_MS, GAP_MS);
     return () => { stop(); abort.abort(); };
   }, [address]);
   return { newer, fresh, forget: () => { setNewer(0); setFresh(new Map()); } };
