@@ -43,16 +43,16 @@ export default async function (site) {
   await same.getByRole("row").filter({ hasText: "order-2" }).waitFor();
   equal(await same.locator("tbody tr").count(), 1, "the address is the view");
   await page.getByLabel("Search title, key, id").fill("nothing like it");
-  await page.getByText("No call matches this filter in this time.").waitFor();
+  await page.getByText("No call matches this filter in the last 24 hours.").waitFor();
   await page.getByRole("button", { name: "Clear filters" }).click();
   await row("order-1").waitFor();
 
   // One that comes while the page is open pushes nothing down.
   const before = await page.locator("tbody").textContent();
   await site.call({ externalId: "order-4" });
-  await page.getByRole("button", { name: "1 newer call: show" }).waitFor();
+  await page.getByText("1 newer call", { exact: true }).waitFor();
   equal(await page.locator("tbody").textContent(), before, "the rows stand still");
-  await page.getByRole("button", { name: "1 newer call: show" }).click();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
   await row("order-4").waitFor();
   equal(await page.locator("tbody tr").count(), 4, "four calls");
   await row("order-1").getByRole("link").first().click();

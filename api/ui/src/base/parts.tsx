@@ -80,6 +80,14 @@ export function Loading({ rows = 6, what = "Loading" }: { rows?: number; what?: 
   );
 }
 
+/** Narrow windows show the filters when asked only; the button says how many hold. */
+export function FilterFold({ used, isOpen, onToggle }: { used: number; isOpen: boolean; onToggle: () => void }) {
+  return (
+    <div class="narrow-only"><button type="button" class="button" aria-expanded={isOpen} onClick={onToggle}>
+      <Icon name="filter" />Filters{used ? ` ${used}` : ""}</button></div>
+  );
+}
+
 export interface Loaded<T> { data: T | undefined; failure: unknown; isLoading: boolean; again: () => void }
 
 /** Loads when `key` changes; what was loaded stays while a refetch runs. Retries a busy server after 1, 2, 5, 10 s. */
