@@ -20,6 +20,9 @@
 enum {
     HOUSEKEEPER_MS = 1000,
     STATEMENT_MS = 5000,
+    /* Of one sort or hash of a read. With it 200,000 traces of a tag are hashed; without it Postgres looks at the tag of
+     * each trace by itself, which takes six times as long. */
+    WORK_MEM_MIB = 32,
     KEY_STATEMENT_MS = 2000,
     CONNECT_S = 2,
     PROCESSORS_MIN = 2,
@@ -240,11 +243,13 @@ static void settings_fill(struct api *api)
         .application_name = "calltrace-api",
         .is_read_only = true,
         .statement_timeout_ms = STATEMENT_MS,
+        .work_mem_mib = WORK_MEM_MIB,
         .idle_in_transaction_ms = STATEMENT_MS,
         .connect_timeout_s = CONNECT_S,
     };
     api->auth_db = api->read_db;
     api->auth_db.statement_timeout_ms = KEY_STATEMENT_MS;
+    api->auth_db.work_mem_mib = 0;
     /* A quarter, but always one body of the largest size. */
     uint64_t quarter = conf->inflight_bytes_max / 4;
     api->share_bytes_max =

@@ -159,7 +159,9 @@ bool explore_read(struct exchange *exchange, struct explore *ret_explore)
     }
     ret_explore->root_name = query[X_ROOT].has ? query[X_ROOT].text : bytes_of("", 0);
     ret_explore->is_error = query[X_STATUS].has && query[X_STATUS].number == STATUS_ERROR;
-    ret_explore->is_sparse = query[X_LINKED].has || query[X_LEAST].has || query[X_MOST].has ||
+    ret_explore->is_linked = query[X_LINKED].has && query[X_LINKED].number == 1;
+    ret_explore->has_duration = query[X_LEAST].has || query[X_MOST].has;
+    ret_explore->is_sparse = query[X_LINKED].has || ret_explore->has_duration ||
                              (query[X_STATUS].has && !ret_explore->is_error) || query[X_ROOT].has ||
                              tags.has_no_root || tags.absent_count > 0;
     ret_explore->from.ns = query[X_FROM].has ? query[X_FROM].at.ns : INT64_MIN;

@@ -27,6 +27,8 @@ struct explore {
     struct db_value rows[EXPLORE_VALUES];
     struct filters filters;
     size_t tags_count;      /* a service is one of them */
+    bool is_linked;         /* only linked ones */
+    bool has_duration;      /* a least or greatest one */
     bool is_error;          /* only traces with errors, to which an index leads */
     bool is_sparse;         /* no index leads to what the row must say */
     struct bytes root_name; /* of the root's name only this one; empty: any, or none at all */

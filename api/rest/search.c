@@ -245,14 +245,21 @@ static bool is_rare(const struct search *search)
 
 static FALLIBLE candidates_more(struct search *search, struct detail *detail)
 {
+    const struct explore *explore = search->explore;
+    const struct {
+        bool leads;
+        enum stmt stmt;
+    } indexes[] = {{search->has_groups, STMT_SEARCH_BY_TERMS},
+                   {explore->tags_count > 0, STMT_SEARCH_BY_TAG},
+                   {explore->is_linked, STMT_SEARCH_BY_LINK},
+                   {explore->has_duration, STMT_SEARCH_BY_DURATION}};
     bool is_whole = false;
     if (search->chunk > 0 && is_rare(search)) {
         search->has_tried_indexes = true;
-        if (search->has_groups) {
-            TRY(drive(search, STMT_SEARCH_BY_TERMS, detail, &is_whole));
-        }
-        if (!is_whole && search->explore->tags_count > 0) {
-            TRY(drive(search, STMT_SEARCH_BY_TAG, detail, &is_whole));
+        for (size_t i = 0; i < sizeof indexes / sizeof indexes[0] && !is_whole; i++) {
+            if (indexes[i].leads) {
+                TRY(drive(search, indexes[i].stmt, detail, &is_whole));
+            }
         }
     }
     return is_whole ? OK : walk(search, detail);

@@ -255,6 +255,9 @@ def show(result):
     line("frames longer than 20 ms", f"{scroll['long_share']:.1%} of {scroll['frames']:,}")
     line("CPU of a frame, main thread", f"{scroll['cpu_ms']['all']:.1f} ms, script {scroll['cpu_ms']['script']:.1f} of it")
     line("scrolled in a run", f"{scroll['pixels']:,.0f} px")
+    keys = result["keys"]
+    print("\nthe explorer's filter")
+    line("a key is shown after, p95 / most", f"{rank(keys, 0.95):.0f} / {max(keys):.0f} ms of {len(keys)} keys", "50 ms")
     print(f"\na list of {CALLS} calls")
     line("size of the answer", size(others["calls"]), "12 KB")
     print("\nweight over the wire, cold cache, without the API's answers")
@@ -295,7 +298,7 @@ def main():
     result = {"machine": {"cores": os.cpu_count(), "kernel": platform.release(), "browser": seen["browser"]},
               "options": vars(arguments), "call": call, "trace": trace, "server": server, "others": others,
               "call_page": opened(seen["call"]), "trace_page": opened(seen["trace"]), "scroll": scrolled(seen["trace"]),
-              "weight": seen["weight"], "load": load, "runs": {"call": seen["call"], "trace": seen["trace"]}}
+              "weight": seen["weight"], "keys": seen["keys"], "load": load, "runs": {"call": seen["call"], "trace": seen["trace"]}}
     show(result)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(result, indent=2) + "\n")

@@ -104,10 +104,12 @@ export function useLoaded<T>(key: string, load: (abort: AbortSignal) => Promise<
         (data) => { if (!abort.signal.aborted) set({ key, data, failure: undefined, isLoading: false }); },
         (failure: unknown) => {
           if (abort.signal.aborted) return;
-          set((old) => ({ key, data: old.key === key ? old.data : undefined, failure, isLoading: false }));
-          if (failure instanceof Failure && (failure.status === 503 || failure.status === 0)) {
-            timer = setTimeout(() => run(tries + 1), pauses[Math.min(tries, pauses.length - 1)]);
-          }
+          const pause = pauses[Math.min(tries, pauses.length - 1)]!;
+          const waits = failure instanceof Failure && (failure.status === 503 || failure.status === 0);
+          const said = waits ? new Failure(failure.status, failure.code,
+            `${failure.status === 503 ? "The server is busy." : failure.message} Trying again in ${pause / 1000} s.`) : failure;
+          set((old) => ({ key, data: old.key === key ? old.data : undefined, failure: said, isLoading: false }));
+          if (waits) timer = setTimeout(() => run(tries + 1), pause);
         });
     };
     set((old) => ({ key, data: old.key === key ? old.data : undefined, failure: undefined, isLoading: true }));

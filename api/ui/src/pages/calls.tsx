@@ -32,7 +32,7 @@ function Filters({ query, set }: { query: Query; set: ReturnType<typeof useQuery
     return () => clearTimeout(soon);
   }, [text]);
   return (
-    <form class={`filters foldable${isOpen ? " unfolded" : ""}`} id="filters" role="search" onSubmit={(event) => { event.preventDefault(); set({ q: text || undefined }); }}>
+    <form class={`filters foldable${isOpen ? " unfolded" : ""}`} id="filters" tabIndex={-1} role="search" onSubmit={(event) => { event.preventDefault(); set({ q: text || undefined }); }}>
       <FilterFold used={used} isOpen={isOpen} onToggle={() => setOpen(!isOpen)} />
       <div class="row folds">
       <input class="input" type="search" aria-label="Search title, key, id" placeholder="Search title, key, id" value={text}
@@ -188,6 +188,7 @@ export default function Calls() {
         {total ? <span class="note">{total.total === null ? `more than ${count(total.atLeast ?? 0)} calls` : plural(total.total, "call")}</span> : null}</div>
       <Filters query={query} set={set} />
       {newer.size > 0 ? <div class="row newer"><span>{plural(newer.size, "newer call")}</span><button type="button" class="button small" onClick={show}>Show</button></div> : null}
+      <div id="rows" class="stack" tabIndex={-1}>
       {first.failure ? <Problem failure={first.failure} again={first.again} /> : null}
       {!first.data ? (first.failure ? null : <Loading what="Loading calls" />) : rows.length === 0 ? <Nothing query={query} set={set} /> : (
         <>
@@ -197,6 +198,7 @@ export default function Calls() {
           {failure ? <Problem failure={failure} again={loadMore} /> : null}
         </>
       )}
+      </div>
     </div>
   );
 }

@@ -163,7 +163,7 @@ export default function Traces() {
   return (
     <div class="page stack">
       <Title text="Traces" />
-      <div class={`row explorer-bar foldable${isUnfolded || refused >= 0 ? " unfolded" : ""}`} role="search">
+      <div class={`row explorer-bar foldable${isUnfolded || refused >= 0 ? " unfolded" : ""}`} id="filters" tabIndex={-1} role="search">
         <FilterFold used={filters.length} isOpen={isUnfolded || refused >= 0} onToggle={() => unfold(!isUnfolded)} />
         <FilterBox filters={filters} onChange={(next) => go(withFilters(query, next))} refusal={refused >= 0 ? { index: refused, sentence } : null} />
         <select class="select" aria-label="Time" value={isAbsolute ? "" : query.get("span") ?? SPAN}
@@ -175,9 +175,11 @@ export default function Traces() {
         {filters.length ? <button type="button" class="button folds" onClick={clear}>Clear</button> : null}
       </div>
       {counts.data ? <Histogram counts={counts.data} choose={narrow} /> : null}
+      <div id="rows" class="stack" tabIndex={-1}>
       {by ? <GroupList address={addressOf("/v1/traces/groups", filters, range, { by })} by={by} picked={query.getAll("pick")} onPick={pick} hrefOf={hrefOf} />
         : <List address={addressOf("/v1/traces", filters, range, { limit: PAGE })} filters={filters} range={range} opened={fix} clear={clear}
           anyTime={() => go(changed(query, { span: "all", from: undefined, to: undefined }))} onFailure={setFailure} isRefused={refused >= 0} />}
+      </div>
     </div>
   );
 }
