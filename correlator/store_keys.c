@@ -5,6 +5,41 @@
 
 #include "proto/base/banned.h"
 
+static void key_news(struct store *store, struct uuid project)
+{
+    store_news(store, &(struct bus_announcement){.project = project, .what = ANNOUNCE_KEY});
+}
+
+/* Of two refusals the later stays, whichever comes first. */
+static FALLIBLE keys_refused(struct store *store, const struct bus_message *message,
+                             struct detail *detail)
+{
+    static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_UUID, DB_TYPE_TIME,
+                                         DB_TYPE_INT4, DB_TYPE_TEXT, DB_TYPE_TEXT};
+    struct params params;
+    struct db_value values[6];
+    TRY(params_init(&params, &store->work, types, 6, message->key_use.count));
+    for (size_t i = 0; i < message->key_use.count; i++) {
+        const struct bus_key_used *used = &message->key_use.used[i];
+        struct bytes path = {0};
+        struct bytes text = {0};
+        if (used->refused_status == 0) {
+            continue;
+        }
+        TRY(text_for_summary(used->refused_path, &store->work, &path));
+        TRY(text_for_summary(used->refused_text, &store->work, &text));
+        params_row(&params, (struct db_value[]){db_uuid(&used->project), db_uuid(&used->key),
+                                                db_time(used->refused),
+                                                db_int4((int32_t)used->refused_status),
+                                                db_text(path), db_text(text)});
+    }
+    if (params.rows == 0) {
+        return OK;
+    }
+    TRY(params_pack(&params, values));
+    return db_do(store->db, STMT_KEYS_REFUSED, values, 6, detail, NULL);
+}
+
 err_t store_key_use(struct store *store, const struct bus_message *message, struct detail *detail)
 {
     static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_UUID, DB_TYPE_TIME};
@@ -16,9 +51,11 @@ err_t store_key_use(struct store *store, const struct bus_message *message, stru
         const struct bus_key_used *used = &message->key_use.used[i];
         params_row(&params, (struct db_value[]){db_uuid(&used->project), db_uuid(&used->key),
                                                 db_time(used->at)});
+        key_news(store, used->project);
     }
     TRY(params_pack(&params, values));
-    return db_do(store->db, STMT_KEYS_USED, values, 3, detail, NULL);
+    TRY(db_do(store->db, STMT_KEYS_USED, values, 3, detail, NULL));
+    return keys_refused(store, message, detail);
 }
 
 static FALLIBLE key_add(struct store *store, const struct bus_key_change *change,
@@ -54,6 +91,7 @@ err_t store_key_change(struct store *store, const struct bus_key_change *change,
     *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED, .created = change->at};
     if (affected > 0 || !change->is_revoked) { /* the same message twice makes one key */
         ret_reply->conversation = change->key;
+        key_news(store, change->project);
     }
     return OK;
 }

@@ -254,12 +254,17 @@ static err_t connect_now(struct db *db, struct detail *detail)
         return FAIL(DB_AWAY);
     }
     (void)PQsetNoticeProcessor(db->conn, notice_drop, NULL); /* the default one is of no use */
+    char work_mem[32] = "default";
+    if (db->options.work_mem_mib > 0) {
+        (void)snprintf(work_mem, sizeof work_mem, "'%uMB'", db->options.work_mem_mib);
+    }
     char settings[256];
-    (void)snprintf(settings, sizeof settings, /* three numbers and a word always fit */
-                   "set statement_timeout = %u; set idle_in_transaction_session_timeout = %u; "
-                   "set default_transaction_read_only = %s; set timezone = 'UTC'",
-                   db->options.statement_timeout_ms, db->options.idle_in_transaction_ms,
-                   db->options.is_read_only ? "on" : "off");
+    (void)snprintf(
+        settings, sizeof settings, /* a few numbers and words always fit */
+        "set statement_timeout = %u; set idle_in_transaction_session_timeout = %u; "
+        "set default_transaction_read_only = %s; set timezone = 'UTC'; set work_mem = %s",
+        db->options.statement_timeout_ms, db->options.idle_in_transaction_ms,
+        db->options.is_read_only ? "on" : "off", work_mem);
     err_t err = script_run(db, settings, detail);
     if (!err_is_ok(err) || PQsetnonblocking(db->conn, 1) != 0) {
         db_close(db);

@@ -37,6 +37,7 @@ struct db_options {
     bool is_read_only;
     unsigned statement_timeout_ms;
     unsigned idle_in_transaction_ms;
+    unsigned work_mem_mib; /* for a sort or a hash of one statement; 0: the server's own */
     unsigned connect_timeout_s;
 };
 

@@ -105,6 +105,12 @@ static FALLIBLE rows_run(const struct unmatched_walk *walk, const struct unmatch
             db_int4(UNMATCHED_BATCH)};
         return db_run(walk->db, STMT_UNMATCHED_ARRIVED, by_arrival, 4, detail, ret_rows);
     }
+    if (side->what == UNMATCHED_TRACE && walk->query.traces != NULL) {
+        const struct db_value of_these[] = {
+            db_uuid(&walk->query.project), *walk->query.traces, db_int8(side->behind.at.ns),
+            db_bytes(id_bytes(&side->behind)), db_int4(UNMATCHED_BATCH)};
+        return db_run(walk->db, STMT_UNMATCHED_OF, of_these, 5, detail, ret_rows);
+    }
     walk_values(walk, side, &id, values);
     values[6] = db_int4(UNMATCHED_BATCH);
     return db_run(walk->db,
@@ -172,6 +178,8 @@ static FALLIBLE batch_read(struct unmatched_walk *walk, struct unmatched_side *s
         side->is_done = true;
     } else if (side->count == UNMATCHED_BATCH) {
         side->behind = side->rows[side->count - 1].place;
+    } else if (side->what == UNMATCHED_TRACE && walk->query.traces != NULL) {
+        side->is_done = true;
     } else {
         side->walks++; /* a full batch is what the walk is for: only others count */
         TRY(edge_find(walk, side, detail));

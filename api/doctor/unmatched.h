@@ -20,6 +20,7 @@
 #include "proto/base/id.h"
 
 struct db;
+struct db_value;
 
 enum {
     /* Rows that are diagnosed together. */
@@ -56,6 +57,8 @@ struct unmatched_query {
     struct unix_ns to;
     bool
         is_by_arrival; /* traces that got spans since `from`, whenever they started; one batch of them */
+    const struct db_value
+        *traces; /* only these, an array of ids; NULL: all. The times do not count then */
     bool has_after;
     struct unmatched_place after;
 };

@@ -6,6 +6,7 @@
 #include "api/http/refuse.h"
 #include "proto/base/check.h"
 #include "proto/base/mem.h"
+#include "proto/http/coding.h"
 
 #include "proto/base/banned.h"
 
@@ -60,6 +61,36 @@ err_t exchange_db(struct exchange *exchange, struct db **ret_db)
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
 {
     http_answer(exchange->request, answer);
+}
+
+static void header_add(struct http_answer *answer, const char *name, const char *value)
+{
+    size_t at = 0;
+    while (at < HTTP_ANSWER_HEADERS_MAX && answer->headers[at].name != NULL) {
+        at++;
+    }
+    PRE(at < HTTP_ANSWER_HEADERS_MAX);
+    answer->headers[at] = (struct http_header){name, value};
+}
+
+void exchange_answer_packed(struct exchange *exchange, const struct http_answer *answer)
+{
+    struct http_answer packed = *answer;
+    const char *accepted = http_header(exchange->request, "accept-encoding");
+    size_t len = 0;
+    uint8_t *body = NULL;
+    PRE(answer->free_body == mem_free && answer->free_context == answer->body.ptr);
+    if (answer->body.len >= CODING_BYTES_MIN && coding_accepts_gzip(accepted)) {
+        body = coding_gzip(answer->body, &len);
+    }
+    header_add(&packed, "vary", "accept-encoding");
+    if (body != NULL) {
+        mem_free(answer->free_context);
+        packed.body = bytes_of(body, len);
+        packed.free_context = body;
+        header_add(&packed, "content-encoding", "gzip");
+    }
+    exchange_answer(exchange, &packed);
 }
 
 const struct credential *exchange_credential(const struct exchange *exchange)

@@ -62,6 +62,9 @@ void exchange_json(struct exchange *exchange, unsigned status, json_t *json);
 void exchange_bytes(struct exchange *exchange, unsigned status, const char *content_type,
                     struct bytes body);
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer);
+/* The same for a body that was made for this answer (free_body is mem_free, free_context the body): packed with
+ * gzip when it is long and the client takes that. Has room for two headers less. */
+void exchange_answer_packed(struct exchange *exchange, const struct http_answer *answer);
 /* An answer without an end, see http_stream_begin. Errors: MEMORY; then the exchange is still to be answered. */
 FALLIBLE exchange_stream(struct exchange *exchange, const struct http_answer *head,
                          size_t bytes_max, struct http_stream **ret_stream);

@@ -16,7 +16,8 @@ struct key_entry {
     bool is_refreshing;
     size_t refs;
     _Atomic size_t inflight;
-    UT_hash_handle hh; /* in the order of their first arrival */
+    struct key_refusal *refusal; /* owned; NULL: none that is not told of */
+    UT_hash_handle hh;           /* in the order of their first arrival */
 };
 
 struct key_cache {
@@ -45,6 +46,7 @@ err_t key_cache_new(size_t entries_max, struct key_cache **ret_cache)
 static void entry_delete(struct key_cache *cache, struct key_entry *entry)
 {
     HASH_DEL(cache->entries, entry); // NOLINT(clang-analyzer-unix.Malloc): the macro's bucket walk
+    mem_free(entry->refusal);
     mem_free(entry);
 }
 
@@ -176,6 +178,19 @@ _Atomic size_t *key_entry_inflight(struct key_entry *entry)
     return &entry->inflight;
 }
 
+void key_entry_refused(struct key_cache *cache, struct key_entry *entry,
+                       const struct key_refusal *refusal)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    if (entry->refusal == NULL) {
+        entry->refusal = mem_alloc(sizeof *refusal);
+    }
+    if (entry->refusal != NULL) {
+        *entry->refusal = *refusal;
+    }
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
 size_t key_cache_uses(struct key_cache *cache, struct mono_ns now, struct unix_ns now_unix,
                       struct key_use ret_uses[KEY_USES_MAX])
 {
@@ -184,13 +199,16 @@ size_t key_cache_uses(struct key_cache *cache, struct mono_ns now, struct unix_n
     for (struct key_entry *entry = cache->entries; entry != NULL && count < KEY_USES_MAX;
          entry = entry->hh.next) {
         bool is_due = entry->told_at.ns == 0 || mono_ms_between(entry->told_at, now) >= KEY_USE_MS;
-        if (entry->facts.is_valid && entry->used_at.ns != 0 && is_due) {
-            int64_t ago = now.ns - entry->used_at.ns;
+        is_due = (is_due && entry->used_at.ns != 0) || entry->refusal != NULL;
+        if (entry->facts.is_valid && is_due) {
+            int64_t ago = entry->used_at.ns == 0 ? 0 : now.ns - entry->used_at.ns;
             ret_uses[count++] = (struct key_use){
                 .project = entry->facts.project,
                 .key = entry->facts.key,
                 .at = {.ns = now_unix.ns - (ago > 0 ? ago : 0)},
+                .refusal = entry->refusal,
             };
+            entry->refusal = NULL;
             entry->told_at = now;
             entry->used_at = (struct mono_ns){0};
         }

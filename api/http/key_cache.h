@@ -22,6 +22,8 @@ enum {
     KEY_REFRESH_MS = 1000,
     KEY_USE_MS = 60000, /* the time of last use is told at most this often */
     KEY_USES_MAX = 256, /* told in one message */
+    KEY_REFUSAL_PATH_BYTES = 200,
+    KEY_REFUSAL_TEXT_BYTES = 400,
 };
 
 struct key_hash {
@@ -60,11 +62,25 @@ void key_cache_refresh_failed(struct key_cache *cache, const struct key_hash *ha
 void key_entry_release(struct key_cache *cache, struct key_entry *entry);
 _Atomic size_t *key_entry_inflight(struct key_entry *entry);
 
-/* Valid keys used since they were last told of, at most KEY_USES_MAX; marks them as told. */
+/* An export that came with a valid key and was refused all the same. */
+struct key_refusal {
+    struct unix_ns at;
+    unsigned status;
+    char path[KEY_REFUSAL_PATH_BYTES];
+    char text[KEY_REFUSAL_TEXT_BYTES];
+};
+
+/* Copies; of several refusals the last one is kept until it is told of. Without memory it is forgotten. */
+void key_entry_refused(struct key_cache *cache, struct key_entry *entry,
+                       const struct key_refusal *refusal);
+
+/* Valid keys used since they were last told of, at most KEY_USES_MAX; marks them as told. A refusal is told at once,
+ * so that asking once a second bounds what a client can cause that is refused without end. */
 struct key_use {
     struct uuid project;
     struct uuid key;
     struct unix_ns at;
+    struct key_refusal *refusal; /* gives it (mem_free); NULL: none since */
 };
 size_t key_cache_uses(struct key_cache *cache, struct mono_ns now, struct unix_ns now_unix,
                       struct key_use ret_uses[KEY_USES_MAX]);

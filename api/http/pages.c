@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "proto/base/buf.h"
 #include "proto/base/mem.h"
+#include "proto/http/coding.h"
 
 #include "proto/base/banned.h"
 
@@ -199,18 +200,11 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
-/* "gzip" as a token of Accept-Encoding, not refused by q=0. */
-static bool takes_gzip(const char *accepted)
-{
-    const char *at = accepted == NULL ? NULL : strstr(accepted, "gzip");
-    return at != NULL && strncmp(at + 4, ";q=0", 4) != 0;
-}
-
 static void file_answer(struct exchange *exchange, const struct page_file *file,
                         const char *caching)
 {
-    bool is_packed =
-        file->packed.len > 0 && takes_gzip(http_header(exchange_http(exchange), "accept-encoding"));
+    bool is_packed = file->packed.len > 0 &&
+                     coding_accepts_gzip(http_header(exchange_http(exchange), "accept-encoding"));
     const struct blob *blob = is_packed ? &file->packed : &file->content;
     struct http_answer answer = {
         .status = 200,

@@ -1,9 +1,12 @@
 #include "api/http/refuse.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include <jansson.h>
 
+#include "api/api.h"
+#include "api/http/exchange_private.h"
 #include "api/ingest/ingest.h"
 #include "proto/base/mem.h"
 
@@ -75,9 +78,32 @@ size_t refuse_headers(struct http_answer *answer)
     return 2;
 }
 
+/* A program that sends traces, or tries to, at a wrong path. People at the pages see their refusals themselves. */
+static bool is_export(struct http_request *request, const struct exchange *exchange)
+{
+    return http_method(request) == HTTP_METHOD_POST && !exchange->credential.is_session &&
+           (exchange->match.route == NULL || exchange->match.route->scope == API_SCOPE_INGEST ||
+            wants_status(request));
+}
+
+/* The set-up page shows it (GET /v1/refusal). Only what its sender has to change: not an overload. */
+static void refusal_note(struct http_request *request, unsigned status, const char *message)
+{
+    struct exchange *exchange = http_user(request);
+    if (exchange == NULL || exchange->entry == NULL || status >= 500 ||
+        !is_export(request, exchange)) {
+        return;
+    }
+    struct key_refusal refusal = {.at = clock_unix(), .status = status};
+    (void)snprintf(refusal.path, sizeof refusal.path, "%s", http_path(request));
+    (void)snprintf(refusal.text, sizeof refusal.text, "%s", message);
+    key_entry_refused(exchange->api->keys, exchange->entry, &refusal);
+}
+
 void refuse_fill(struct http_request *request, unsigned status, const char *code,
                  const char *message, const char *allow, struct http_answer *ret_answer)
 {
+    refusal_note(request, status, message);
     if (wants_status(request)) {
         ingest_status_answer(request, status, message, ret_answer);
         return;

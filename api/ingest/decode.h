@@ -2,7 +2,7 @@
 #ifndef CALLTRACE_API_INGEST_DECODE_H
 #define CALLTRACE_API_INGEST_DECODE_H
 
-#include "proto/base/buf.h"
+#include "proto/http/coding.h"
 
 enum ingest_encoding {
     INGEST_ENCODING_OTHER = 0, /* neither of OTLP's two: 415 */
@@ -16,17 +16,10 @@ enum ingest_encoding ingest_encoding_of(const char *content_type);
 /* "application/x-protobuf" or "application/json" (also for OTHER), exact. */
 const char *ingest_content_type(enum ingest_encoding encoding);
 
-struct ingest_decoder;
-
-/* Gives a decoder; NULL when out of memory. One per worker thread. */
-struct ingest_decoder *ingest_decoder_new(void);
-void ingest_decoder_free(struct ingest_decoder *decoder);
-
 /* Undoes a Content-Encoding (NULL, identity, gzip with any number of members, deflate in zlib's form). The
  * result borrows from `body` or from `out`, whose maximum is the limit. Errors: BAD_VALUE (an unknown
  * encoding), MALFORMED, TRUNCATED, TOO_LARGE, MEMORY; detail says. */
-FALLIBLE ingest_inflate(struct ingest_decoder *decoder, const char *content_encoding,
-                        struct bytes body, struct buf *out, struct detail *detail,
-                        struct bytes *ret_body);
+FALLIBLE ingest_inflate(struct inflater *inflater, const char *content_encoding, struct bytes body,
+                        struct buf *out, struct detail *detail, struct bytes *ret_body);
 
 #endif

@@ -15,7 +15,7 @@ enum { KEPT_BYTES = 4 << 20 };
 /* --- a worker thread's reusable memory ------------------------------------------------------------------- */
 
 struct export_worker {
-    struct ingest_decoder *decoder;
+    struct inflater *inflater;
     struct segment_builder *builder;
     struct arena arena;
     struct buf inflated;
@@ -33,7 +33,7 @@ static void worker_free(void *pointer)
     if (worker == NULL) {
         return;
     }
-    ingest_decoder_free(worker->decoder);
+    inflater_free(worker->inflater);
     segment_builder_free(worker->builder);
     arena_fini(&worker->arena);
     buf_fini(&worker->inflated);
@@ -57,9 +57,9 @@ static struct export_worker *worker_new(size_t body_bytes_max)
     buf_init(&worker->inflated, body_bytes_max);
     buf_init(&worker->converted, body_bytes_max);
     buf_init(&worker->packed, LIMIT_BUS_BYTES);
-    worker->decoder = ingest_decoder_new();
+    worker->inflater = inflater_new();
     worker->builder = segment_builder_new();
-    if (worker->decoder == NULL || worker->builder == NULL) {
+    if (worker->inflater == NULL || worker->builder == NULL) {
         worker_free(worker);
         return NULL;
     }
@@ -107,7 +107,7 @@ void export_worker_trim(struct export_worker *worker)
 err_t export_inflate(struct export_worker *worker, const char *content_encoding, struct bytes body,
                      struct detail *detail, struct bytes *ret_body)
 {
-    return ingest_inflate(worker->decoder, content_encoding, body, &worker->inflated, detail,
+    return ingest_inflate(worker->inflater, content_encoding, body, &worker->inflated, detail,
                           ret_body);
 }
 

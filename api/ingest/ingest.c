@@ -26,9 +26,7 @@ struct pending {
 
 static void status_answer(struct exchange *exchange, unsigned status, const char *sentence)
 {
-    struct http_answer answer;
-    ingest_status_answer(exchange_http(exchange), status, sentence, &answer);
-    exchange_answer(exchange, &answer);
+    exchange_error(exchange, status, "", "%s", sentence); /* these paths answer with a Status */
 }
 
 static unsigned http_status_of(err_t err)

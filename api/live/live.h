@@ -3,7 +3,7 @@
  *     the bus -> ring of the project -> every LIVE_DEAL_MS to all its listeners
  *
  * A project's announcements are kept (ring.h) from its first listener on, and for LIVE_KEPT_S after the last one left.
- * A listener hears: `ready` or, after Last-Event-ID, what it missed; then call, trace, link; `refetch` when something
+ * A listener hears: `ready` or, after Last-Event-ID, what it missed; then call, trace, link, key; `refetch` when something
  * may have been lost; `end` when its key no longer holds; a comment every LIVE_COMMENT_MS while nothing else comes.
  *
  * Bounds: listeners of a project and in all (configuration), LIVE_PROJECTS_MAX rings of RING_EVENTS, LIVE_BYTES_MAX

@@ -126,6 +126,8 @@ static const char *name_of(enum announce_what what)
         return "trace";
     case ANNOUNCE_LINK:
         return "link";
+    case ANNOUNCE_KEY:
+        return "key";
     }
     return "other";
 }

@@ -1,10 +1,13 @@
 /* GET /v1/traces: all traces, newest first, with every filter of explore.h. */
+#include <stdlib.h>
+
 #include "api/rest/conversation.h"
 #include "api/rest/page.h"
 #include "api/rest/query.h"
 #include "api/rest/rest.h"
 #include "api/rest/search.h"
 #include "api/rest/trace_row.h"
+#include "proto/base/check.h"
 
 #include "proto/base/banned.h"
 
@@ -16,6 +19,8 @@ enum {
     PAGE_MS_MAX = 1000,
     /* Time for the total when the page is full. */
     TOTAL_MS = 40,
+    /* Tags that a row shows; the statement gives one more (TRACE_TAGS). */
+    TAGS_SHOWN_MAX = 16,
 };
 
 enum { Q_LIMIT, Q_AFTER, Q_COUNT };
@@ -49,23 +54,77 @@ static bool asked_read(struct exchange *exchange, struct asked *asked)
 
 /* --- a row ----------------------------------------------------------------------------------------- */
 
-/* The conversations "id:kind,id:kind" that a trace is linked with. */
-static void linked_write(struct out *out, const struct db_rows *rows)
+/* One of "id:kind:source:start,...". */
+static void conversation_of_text(struct out *out, const char *text)
 {
-    struct bytes text = db_is_null(rows, TRACE_COLUMN_MORE) ? bytes_of(NULL, 0)
-                                                            : db_get_bytes(rows, TRACE_COLUMN_MORE);
     const size_t id_chars = UUID_TEXT_BYTES - 1;
-    const size_t part = id_chars + 2;
-    out_bool(out, "linked", text.len > 0);
+    char *end = NULL;
+    out_object(out, NULL);
+    out_text(out, "id", bytes_of(text, id_chars));
+    long kind = strtol(text + id_chars + 1, &end, 10);
+    long source = strtol(end + 1, &end, 10);
+    out_word(out, "kind", conversation_kind_name((unsigned)kind));
+    out_word(out, "source", conversation_source_name((unsigned)source));
+    if (end[1] == ',' || end[1] == '\0') {
+        out_null(out, "startedAt");
+    } else {
+        out_time(out, "startedAt", (struct unix_ns){strtoll(end + 1, NULL, 10) * NS_PER_MS}, 3);
+    }
+    out_end_object(out);
+}
+
+/* The conversations that a trace is linked with. Our own statement wrote the text. */
+static FALLIBLE linked_write(struct out *out, const struct db_rows *rows, struct arena *arena)
+{
+    bool is_linked = !db_is_null(rows, TRACE_COLUMN_MORE);
+    const char *text = is_linked ? arena_text(arena, db_get_bytes(rows, TRACE_COLUMN_MORE)) : "";
+    if (text == NULL) {
+        return FAIL(NO_SPACE);
+    }
+    out_bool(out, "linked", is_linked);
     out_array(out, "conversations");
-    for (size_t at = 0; at + part <= text.len; at += part + 1) {
-        out_object(out, NULL);
-        out_text(out, "id", bytes_of(text.ptr + at, id_chars));
-        out_word(out, "kind",
-                 conversation_kind_name((unsigned)(text.ptr[at + id_chars + 1] - '0')));
-        out_end_object(out);
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        conversation_of_text(out, at);
+        at = strchr(at, ',');
+        at = at == NULL ? NULL : at + 1;
     }
     out_end_array(out);
+    return OK;
+}
+
+static FALLIBLE hex_write(struct out *out, const char *key, struct bytes hex, struct arena *arena)
+{
+    uint8_t *raw = arena_alloc(arena, hex.len / 2 + 1);
+    if (raw == NULL) {
+        return FAIL(NO_SPACE);
+    }
+    INVARIANT(bytes_from_hex(hex, raw, hex.len / 2));
+    out_text(out, key, bytes_of(raw, hex.len / 2));
+    return OK;
+}
+
+/* "key:value,..." in hex. */
+static FALLIBLE tags_write(struct out *out, const struct db_rows *rows, struct arena *arena)
+{
+    struct bytes left = db_is_null(rows, TRACE_COLUMN_TAGS) ? bytes_of(NULL, 0)
+                                                            : db_get_bytes(rows, TRACE_COLUMN_TAGS);
+    size_t count = 0;
+    out_array(out, "tags");
+    for (; left.len > 0 && count < TAGS_SHOWN_MAX; count++) {
+        const uint8_t *comma = memchr(left.ptr, ',', left.len);
+        size_t len = comma == NULL ? left.len : (size_t)(comma - left.ptr);
+        const uint8_t *colon = memchr(left.ptr, ':', len);
+        INVARIANT(colon != NULL);
+        size_t key_len = (size_t)(colon - left.ptr);
+        out_object(out, NULL);
+        TRY(hex_write(out, "key", bytes_of(left.ptr, key_len), arena));
+        TRY(hex_write(out, "value", bytes_of(colon + 1, len - key_len - 1), arena));
+        out_end_object(out);
+        left = comma == NULL ? bytes_of(NULL, 0) : bytes_of(comma + 1, left.len - len - 1);
+    }
+    out_end_array(out);
+    out_bool(out, "hasMoreTags", left.len > 0);
+    return OK;
 }
 
 static void span_write(struct out *out, const struct search_span *span, struct unix_ns start)
@@ -105,16 +164,18 @@ static void spans_write(struct out *out, const struct search_hit *hit)
     out_int(out, "matchedSpansMore", (int64_t)(hit->spans_count - hit->shown_count));
 }
 
-static void row_write(struct out *out, const struct db_rows *rows, struct unix_ns now,
-                      const struct search_hit *hit)
+static FALLIBLE row_write(struct out *out, const struct db_rows *rows, struct unix_ns now,
+                          const struct search_hit *hit, struct arena *arena)
 {
     out_object(out, NULL);
     trace_row_write(out, rows, now);
-    linked_write(out, rows);
+    TRY(tags_write(out, rows, arena));
+    TRY(linked_write(out, rows, arena));
     if (hit != NULL && hit->spans_count > 0) {
         spans_write(out, hit);
     }
     out_end_object(out);
+    return OK;
 }
 
 /* --- rows decide alone, and an index leads to them ------------------------------------------------------------------------------ */
@@ -124,7 +185,7 @@ static FALLIBLE plain_rows_write(struct out *out, struct db_rows *rows, const st
 {
     struct unix_ns now = clock_unix();
     for (int64_t i = 0; i < asked->limit && db_next(rows); i++) {
-        row_write(out, rows, now, NULL);
+        TRY(row_write(out, rows, now, NULL, arena));
         if (i + 1 == asked->limit && db_rows_count(rows) > (size_t)asked->limit) {
             struct trace_place place = {.start = db_get_int(rows, TRACE_COLUMN_START)};
             memcpy(place.id.b, db_get_bytes(rows, TRACE_COLUMN_ID).ptr, sizeof place.id.b);
@@ -240,11 +301,13 @@ static FALLIBLE found_write(struct exchange *exchange, struct db *db, const stru
     struct db_value values[] = {db_uuid(&asked->explore.project), db_null()};
     TRY(db_array(exchange_arena(exchange), DB_TYPE_BYTEA, ids, found->count, &values[1]));
     TRY(db_run(db, STMT_SEARCH_TRACES, values, 2, detail, &rows));
-    while (db_next(rows)) {
-        row_write(out, rows, now, &found->hits[db_get_int(rows, TRACE_COLUMN_PLACE) - 1]);
+    err_t err = OK;
+    while (err_is_ok(err) && db_next(rows)) {
+        err = row_write(out, rows, now, &found->hits[db_get_int(rows, TRACE_COLUMN_PLACE) - 1],
+                        exchange_arena(exchange));
     }
     db_rows_free(rows);
-    return OK;
+    return err;
 }
 
 static FALLIBLE searched(struct exchange *exchange, const struct asked *asked,

@@ -212,6 +212,10 @@ size_t filter_terms(const struct filter *filter, struct term_space space,
         return 0;
     }
     ret_terms[count++] = term_partial(space);
+    if (filter->kind == FILTER_KIND_NAME_IS) {
+        ret_terms[count++] = term_name(space, filter->text);
+        return count;
+    }
     if (filter->kind != FILTER_KIND_EQUAL || filter->text.len > LIMIT_TERM_BYTES) {
         ret_terms[count++] = term_exists(space, filter->key);
         return count;
@@ -247,11 +251,12 @@ static bool value_is(const struct otlp_value *value, const struct filter *filter
 
 static bool item_fits(const struct filter *filter, const struct otlp_item *item)
 {
-    if (filter->kind == FILTER_KIND_NAME || !bytes_equal(item->key, filter->key)) {
+    if (!bytes_equal(item->key, filter->key)) {
         return false;
     }
     switch (filter->kind) {
     case FILTER_KIND_NAME:
+    case FILTER_KIND_NAME_IS:
         return false;
     case FILTER_KIND_EXISTS:
         return true;
@@ -307,8 +312,10 @@ static bool holds(struct bytes raw, struct bytes part)
 /* A text stands in a segment as it is; numbers and booleans do not. */
 static bool is_text_only(const struct filter *filter)
 {
-    return filter->kind == FILTER_KIND_EQUAL && !filter->has_number &&
-           !bytes_equal_text(filter->text, "true") && !bytes_equal_text(filter->text, "false");
+    bool is_value = filter->kind == FILTER_KIND_EQUAL && !filter->has_number &&
+                    !bytes_equal_text(filter->text, "true") &&
+                    !bytes_equal_text(filter->text, "false");
+    return is_value || filter->kind == FILTER_KIND_NAME_IS;
 }
 
 bool filters_may_fit(const struct filters *filters, struct bytes raw_segment)
@@ -328,8 +335,9 @@ static uint32_t names_mask(const struct filters *filters, struct bytes name)
     uint32_t mask = 0;
     size_t at = 0;
     for (size_t i = 0; i < filters->count; i++) {
-        if (filters->list[i].kind == FILTER_KIND_NAME &&
-            fold_find(name, filters->list[i].text, &at)) {
+        const struct filter *filter = &filters->list[i];
+        if ((filter->kind == FILTER_KIND_NAME && fold_find(name, filter->text, &at)) ||
+            (filter->kind == FILTER_KIND_NAME_IS && bytes_equal(name, filter->text))) {
             mask |= 1u << i;
         }
     }

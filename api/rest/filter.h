@@ -2,6 +2,7 @@
  * said in search terms (proto/otlp/term.h). PURE.
  *
  *     name=TEXT        the span's name contains it (fold.h)
+ *     nameIs=TEXT      the span's name octet for octet
  *     attr=KEY         the span has the attribute, of whatever type
  *     attr=KEY:VALUE   a text that is VALUE octet for octet, a boolean written like it, a number equal to it
  *     attr=KEY<N, >N   a number, or a text that reads as one, that is less or greater
@@ -32,6 +33,7 @@ enum filter_kind {
     FILTER_KIND_EQUAL,
     FILTER_KIND_LESS,
     FILTER_KIND_GREATER,
+    FILTER_KIND_NAME_IS,
 };
 
 struct filter_number {
@@ -63,7 +65,7 @@ const char *filter_read_tag(struct bytes text, struct arena *arena, struct bytes
 /* A JSON number, nothing around it. */
 bool filter_number_read(struct bytes text, struct filter_number *ret_number);
 
-/* Of attributes: any of these; 0 when it is a name, whose terms the dictionary gives. */
+/* Any of these; 0 when it is part of a name, whose terms the dictionary gives. */
 size_t filter_terms(const struct filter *filter, struct term_space space,
                     uint64_t ret_terms[FILTER_TERMS_MAX]);
 

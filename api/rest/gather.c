@@ -60,7 +60,7 @@ static FALLIBLE rows_bound(struct db *db, const struct explore *explore, int32_t
 {
     struct db_rows *rows = NULL;
     const struct db_value values[] = {explore->rows[0], explore->rows[1], explore->rows[2],
-                                      db_int4(rows_max), db_bool(explore->is_error)};
+                                      db_int4(rows_max), explore->rows[4]};
     memcpy(gather->rows, explore->rows, sizeof gather->rows);
     TRY(db_run(db, STMT_GATHER_CUT, values, 5, detail, &rows));
     if (db_next(rows)) {

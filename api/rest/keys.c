@@ -1,4 +1,5 @@
-/* GET, POST /v1/keys and DELETE /v1/keys/{keyId}: the project's API keys. */
+/* GET, POST /v1/keys and DELETE /v1/keys/{keyId}: the project's API keys; GET /v1/refusal, what one of them was
+ * refused. */
 #include <stdio.h>
 
 #include "api/api.h"
@@ -66,6 +67,34 @@ void rest_key_list(struct exchange *exchange)
         key_write(&out, rows, exchange_key(exchange));
     }
     page_end(&out, (int64_t)db_rows_count(rows), 0, NULL);
+    out_answer(&out, exchange);
+    db_rows_free(rows);
+}
+
+void rest_refusal(struct exchange *exchange)
+{
+    struct db_rows *rows = NULL;
+    struct uuid project = exchange_project(exchange);
+    struct db_value value = db_uuid(&project);
+    if (!query_read(exchange, NULL, 0, NULL) ||
+        !page_run(exchange, STMT_REFUSAL_GET, &value, 1, &rows)) {
+        return;
+    }
+    struct out out;
+    out_init(&out);
+    out_object(&out, NULL);
+    if (db_next(rows)) {
+        out_object(&out, "data");
+        out_time(&out, "at", db_get_time(rows, 0), 3);
+        out_int(&out, "status", db_get_int(rows, 1));
+        out_text(&out, "path", db_get_bytes(rows, 2));
+        out_text(&out, "message", db_get_bytes(rows, 3));
+        out_uuid(&out, "keyId", db_get_uuid(rows, 4));
+        out_end_object(&out);
+    } else {
+        out_null(&out, "data");
+    }
+    out_end_object(&out);
     out_answer(&out, exchange);
     db_rows_free(rows);
 }

@@ -165,7 +165,7 @@ void out_answer_as(struct out *out, struct exchange *exchange, const char *conte
                                  .body = bytes_of(body, len),
                                  .free_body = mem_free,
                                  .free_context = body};
-    exchange_answer(exchange, &answer);
+    exchange_answer_packed(exchange, &answer);
 }
 
 void out_answer(struct out *out, struct exchange *exchange)

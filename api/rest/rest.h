@@ -52,6 +52,8 @@ exchange_fn rest_unmatched;
 
 /* GET, POST /v1/keys, DELETE /v1/keys/{keyId} */
 exchange_fn rest_key_list;
+/* GET /v1/refusal: the last export that was refused though its key was valid. */
+exchange_fn rest_refusal;
 exchange_fn rest_key_create;
 exchange_fn rest_key_revoke;
 

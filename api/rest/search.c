@@ -25,7 +25,7 @@ enum {
     KEPT_BYTES_MAX = 64 << 20,
     /* One decoded trace with its spans' heads. */
     OPENED_BYTES_MAX = 384 << 20,
-    SEARCH_VALUES = 16,
+    SEARCH_VALUES = 18,
     /* Of TRACE_FILTERS, behind them: start and id of a place, how many, groups of terms. */
     AT_PLACE = EXPLORE_VALUES,
     AT_COUNT = AT_PLACE + 2,
@@ -83,12 +83,27 @@ static FALLIBLE names_add(struct search *search, struct groups *groups, struct b
     return is_whole ? group_add(search, groups, terms, count) : OK;
 }
 
+/* The root is a span of this name, so that a segment has its term, or the partial one when the row holds the name cut;
+ * a name that was mended has the mark of it. It need not be the segment that filters ask for: one of them leads. */
+static FALLIBLE root_add(struct search *search, struct groups *groups)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    struct bytes name = search->explore->root_name;
+    struct term_space space = term_space_of(search->explore->project);
+    if (name.len == 0 || search->explore->filters.count > 0 ||
+        memmem(name.ptr, name.len, replacement, sizeof replacement - 1) != NULL) {
+        return OK;
+    }
+    const uint64_t terms[] = {term_partial(space), term_name(space, name)};
+    return group_add(search, groups, terms, sizeof terms / sizeof terms[0]);
+}
+
 /* The filters whose terms choose best come first: exact values, names, then mere keys. */
 static FALLIBLE groups_make(struct search *search, struct detail *detail)
 {
-    static const enum filter_kind order[] = {FILTER_KIND_EQUAL, FILTER_KIND_NAME,
-                                             FILTER_KIND_EXISTS, FILTER_KIND_LESS,
-                                             FILTER_KIND_GREATER};
+    static const enum filter_kind order[] = {FILTER_KIND_EQUAL, FILTER_KIND_NAME_IS,
+                                             FILTER_KIND_NAME,  FILTER_KIND_EXISTS,
+                                             FILTER_KIND_LESS,  FILTER_KIND_GREATER};
     const struct filters *filters = &search->explore->filters;
     struct term_space space = term_space_of(search->explore->project);
     struct groups groups = {.count = 0};
@@ -106,6 +121,9 @@ static FALLIBLE groups_make(struct search *search, struct detail *detail)
             }
         }
     }
+    if (groups.count == 0) {
+        TRY(root_add(search, &groups));
+    }
     search->has_groups = groups.count > 0;
     for (size_t i = 0; i < SEARCH_GROUPS_MAX; i++) {
         search->groups[i] = groups.count == 0 ? db_null() : groups.list[i < groups.count ? i : 0];
@@ -115,7 +133,7 @@ static FALLIBLE groups_make(struct search *search, struct detail *detail)
 
 /* --- candidates ------------------------------------------------------------------------------------ */
 
-/* $1 to $16 but for the count. The place must live as long as values. */
+/* $1 to $18 but for the count. The place must live as long as values. */
 static void values_fill(const struct search *search, struct db_value *values)
 {
     memcpy(values, search->explore->rows, sizeof search->explore->rows);
@@ -227,14 +245,21 @@ static bool is_rare(const struct search *search)
 
 static FALLIBLE candidates_more(struct search *search, struct detail *detail)
 {
+    const struct explore *explore = search->explore;
+    const struct {
+        bool leads;
+        enum stmt stmt;
+    } indexes[] = {{search->has_groups, STMT_SEARCH_BY_TERMS},
+                   {explore->tags_count > 0, STMT_SEARCH_BY_TAG},
+                   {explore->is_linked, STMT_SEARCH_BY_LINK},
+                   {explore->has_duration, STMT_SEARCH_BY_DURATION}};
     bool is_whole = false;
     if (search->chunk > 0 && is_rare(search)) {
         search->has_tried_indexes = true;
-        if (search->has_groups) {
-            TRY(drive(search, STMT_SEARCH_BY_TERMS, detail, &is_whole));
-        }
-        if (!is_whole && search->explore->tags_count > 0) {
-            TRY(drive(search, STMT_SEARCH_BY_TAG, detail, &is_whole));
+        for (size_t i = 0; i < sizeof indexes / sizeof indexes[0] && !is_whole; i++) {
+            if (indexes[i].leads) {
+                TRY(drive(search, indexes[i].stmt, detail, &is_whole));
+            }
         }
     }
     return is_whole ? OK : walk(search, detail);

@@ -7,8 +7,8 @@
  *
  * How candidates are found. The newest traces of the range are walked first, asking of each whether its tags and
  * the terms of its segments fit: an unselective filter fills its page from these. When few of them fit, the index of
- * the terms or of the rarest tag gives all candidates at once; when that gives more than SEARCH_DRIVEN_MAX, the
- * walk goes on. So both ends are fast, and what lies between is bounded.
+ * the terms, of the rarest tag, of links or of durations gives all candidates at once; when each gives more than
+ * SEARCH_DRIVEN_MAX, the walk goes on. So both ends are fast, and what lies between is bounded.
  *
  * Terms only choose: each candidate is decoded, whole, one span of one id once (view.h), and its spans decide. So neither
  * a hash collision nor a span that was replaced by a later copy ever shows.

@@ -120,7 +120,7 @@ static void value_answer(struct exchange *exchange, const struct wanted *wanted)
         .free_body = mem_free,
         .free_context = copy,
         .headers = {{"x-content-type-options", "nosniff"}, {"content-disposition", "attachment"}}};
-    exchange_answer(exchange, &answer);
+    exchange_answer_packed(exchange, &answer);
 }
 
 void rest_span_value(struct exchange *exchange)

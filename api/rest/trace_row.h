@@ -27,6 +27,7 @@ enum {
     TRACE_COLUMN_ERRORS,
     TRACE_COLUMN_SEGMENTS,
     TRACE_COLUMN_MORE,
+    TRACE_COLUMN_TAGS,
     TRACE_COLUMN_PLACE,
     /* What a cursor may claim to have seen. */
     TRACE_SEEN_MAX = 1 << 30,

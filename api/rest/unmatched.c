@@ -320,6 +320,36 @@ static void answer(struct exchange *exchange, struct pass *pass, bool is_first)
     }
 }
 
+/* `trace`, repeated: an array of ids, or none at all. False: answered. */
+static bool traces_read(struct exchange *exchange, struct db_value *ret_array, bool *ret_has)
+{
+    struct db_value ids[PAGE_LIMIT_MAX];
+    const struct http_parameter *parameters = NULL;
+    struct arena *arena = exchange_arena(exchange);
+    size_t count = http_parameters(exchange_http(exchange), &parameters);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes hex = bytes_of_text(parameters[i].value);
+        if (strcmp(parameters[i].name, "trace") != 0) {
+            continue;
+        }
+        uint8_t *id = arena_alloc(arena, TRACE_ID_HEX / 2);
+        if (found == PAGE_LIMIT_MAX) {
+            return query_bad(exchange, "trace", "may be given at most 100 times");
+        }
+        if (id == NULL || hex.len != TRACE_ID_HEX || !bytes_from_hex(hex, id, TRACE_ID_HEX / 2)) {
+            return query_bad(exchange, "trace", "must be 32 hex digits");
+        }
+        ids[found++] = db_bytes(bytes_of(id, TRACE_ID_HEX / 2));
+    }
+    *ret_has = found > 0;
+    err_t err = db_array(arena, DB_TYPE_BYTEA, ids, found, ret_array);
+    if (!err_is_ok(err)) {
+        exchange_fail(exchange, err, &(struct detail){0});
+    }
+    return err_is_ok(err);
+}
+
 void rest_unmatched(struct exchange *exchange)
 {
     const char *codes[DOCTOR_REASON_COUNT];
@@ -336,16 +366,21 @@ void rest_unmatched(struct exchange *exchange)
     struct query_value query[Q_COUNT];
     struct unmatched_query wanted = {
         .project = exchange_project(exchange), .now = clock_unix(), .from = {INT64_MIN}};
-    if (!query_read(exchange, rules, Q_COUNT, query)) {
+    struct db_value traces;
+    bool is_of_traces = false;
+    if (!query_read(exchange, rules, Q_COUNT, query) ||
+        !traces_read(exchange, &traces, &is_of_traces)) {
         return;
     }
+    wanted.traces = is_of_traces ? &traces : NULL;
     wanted.has_after = query[Q_AFTER].has;
     if (wanted.has_after && !place_of_cursor(&query[Q_AFTER].cursor, &wanted.after)) {
         (void)query_bad(exchange, "after", "is no nextCursor of this list");
         return;
     }
     wanted.wants_traces = !query[Q_SIDE].has || query[Q_SIDE].number == SIDE_TRACES;
-    wanted.wants_calls = !query[Q_SIDE].has || query[Q_SIDE].number == SIDE_CALLS;
+    wanted.wants_calls =
+        !is_of_traces && (!query[Q_SIDE].has || query[Q_SIDE].number == SIDE_CALLS);
     wanted.from.ns = query[Q_FROM].has ? query[Q_FROM].at.ns : INT64_MIN;
     wanted.to.ns = query[Q_TO].has ? query[Q_TO].at.ns : INT64_MAX;
     struct detail detail = {0};

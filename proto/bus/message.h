@@ -54,7 +54,13 @@ enum bus_outcome {
     BUS_OUTCOME_REJECTED = 4,    /* will never be stored; reason tells why */
 };
 
-enum announce_what { ANNOUNCE_CALL = 1, ANNOUNCE_TRACE = 2, ANNOUNCE_LINK = 3 };
+enum announce_what {
+    ANNOUNCE_CALL = 1,
+    ANNOUNCE_TRACE = 2,
+    ANNOUNCE_LINK = 3,
+    ANNOUNCE_KEY =
+        4, /* one of the project's API keys was used, refused something, made or revoked */
+};
 
 struct bus_tag {
     struct bytes key;
@@ -194,6 +200,10 @@ struct bus_key_used {
     struct uuid project;
     struct uuid key;
     struct unix_ns at;
+    unsigned refused_status; /* of the last export that was refused with it; 0: none since */
+    struct unix_ns refused;
+    struct bytes refused_path;
+    struct bytes refused_text;
 };
 
 enum bus_what {

@@ -226,6 +226,10 @@ static FALLIBLE key_use_fill(const struct bus_message *message, struct arena *sc
         all[i].project = BORROW_ARRAY(used->project.b);
         all[i].key = BORROW_ARRAY(used->key.b);
         all[i].at_ns = used->at.ns;
+        all[i].refused_status = used->refused_status;
+        all[i].refused_ns = used->refused.ns;
+        all[i].refused_path = borrow(used->refused_path);
+        all[i].refused_text = borrow(used->refused_text);
         out->used[i] = &all[i];
     }
     out->n_used = count;

@@ -356,6 +356,10 @@ static FALLIBLE key_use_read(const Calltrace__Bus__KeyUse *wire, struct arena *a
         TRY(take_fixed(wire->used[i]->key, used[i].key.b, sizeof used[i].key.b,
                        "an API key's id is not 16 bytes", detail));
         used[i].at.ns = wire->used[i]->at_ns;
+        used[i].refused_status = wire->used[i]->refused_status;
+        used[i].refused.ns = wire->used[i]->refused_ns;
+        used[i].refused_path = view(wire->used[i]->refused_path);
+        used[i].refused_text = view(wire->used[i]->refused_text);
     }
     message->key_use.used = used;
     message->key_use.count = wire->n_used;
@@ -486,7 +490,7 @@ enum { ANNOUNCEMENT_ARENA_BYTES = 4096 };
 static FALLIBLE announcement_read(const Calltrace__Bus__Announcement *fields, struct detail *detail,
                                   struct bus_announcement *out)
 {
-    if (fields->what < ANNOUNCE_CALL || fields->what > ANNOUNCE_LINK) {
+    if (fields->what < ANNOUNCE_CALL || fields->what > ANNOUNCE_KEY) {
         return malformed(detail, "an unknown announcement");
     }
     out->what = (enum announce_what)fields->what;

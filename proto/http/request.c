@@ -347,10 +347,14 @@ static enum MHD_Result head_begin(struct http_request *request, const char *meth
     return request->is_suspended ? MHD_YES : head_decided(request);
 }
 
-static const char *too_large_sentence(struct http_request *request)
+/* `len` is what was declared; 0: nothing was, and more came than is taken. */
+static const char *too_large_sentence(struct http_request *request, uint64_t len)
 {
-    const char *sentence = arena_printf(&request->arena, "the body is larger than %zu bytes",
-                                        request->accept_bytes_max);
+    size_t bytes_max = request->accept_bytes_max;
+    const char *sentence =
+        len == 0 ? arena_printf(&request->arena, "the body is larger than %zu bytes", bytes_max)
+                 : arena_printf(&request->arena, "the body has %llu bytes, the limit is %zu",
+                                (unsigned long long)len, bytes_max);
     return sentence == NULL ? "the body is larger than allowed" : sentence;
 }
 
@@ -365,7 +369,8 @@ static enum MHD_Result head_decided(struct http_request *request)
         break;
     }
     if (!request->is_chunked && request->declared_bytes > request->accept_bytes_max) {
-        return head_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, too_large_sentence(request));
+        return head_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
+                           too_large_sentence(request, request->declared_bytes));
     }
     request->stage = STAGE_BODY;
     request->decision = DECISION_NONE;
@@ -388,7 +393,7 @@ static void body_refuse(struct http_request *request, unsigned status, const cha
 static void body_take(struct http_request *request, const char *data, size_t len)
 {
     if (len > request->accept_bytes_max - request->body_len) {
-        body_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, too_large_sentence(request),
+        body_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, too_large_sentence(request, 0),
                     HTTP_SWALLOW_BYTES);
         return;
     }

@@ -8,6 +8,7 @@ import { check, Site } from "../pages/site.mjs";
 const options = JSON.parse(await text(process.stdin));
 const ROWS_LEAST = 10; // of the waterfall, for it to be there
 const SCROLL_PX_PER_S = 4000;
+const TYPED = "gen_ai.request.model";
 
 /** In the page: the time from the click to the end of the frame after the rows came. */
 function stopwatch(least) {
@@ -114,6 +115,28 @@ async function weight(site) {
   return { call, both };
 }
 
+/** Types into the explorer's filter: the time of each key from its press to the end of the frame that shows it. */
+async function typed(site) {
+  const page = await site.page("/traces");
+  await page.locator("table.results tbody tr").first().waitFor();
+  const box = page.getByRole("combobox", { name: "Add a filter" });
+  await box.click();
+  await page.evaluate(() => {
+    globalThis.keys = [];
+    addEventListener("keydown", (press) => requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => globalThis.keys.push(performance.now() - press.timeStamp);
+      port2.postMessage(null);
+    }), { capture: true });
+  });
+  await box.pressSequentially(TYPED, { delay: 120 }); // suggestions come in between
+  await page.waitForTimeout(500);
+  const keys = await page.evaluate(() => globalThis.keys);
+  check(keys.length === TYPED.length, `each key is counted: ${keys.length}`);
+  await page.context().close();
+  return keys;
+}
+
 /** Both pages once; with `profile` the openings and the scrolling go into a profile each. */
 async function once(site, profile) {
   const call = await open(site, "/calls", `/calls/${options.call}`, profile && "call-open");
@@ -122,7 +145,7 @@ async function once(site, profile) {
   const scrolled = await scroll(trace.page, trace.cdp, options.scrollSeconds, profile && "trace-scroll");
   check(scrolled.frames.length > 1, "the waterfall scrolls");
   await trace.page.context().close();
-  return { call: call.result, trace: { ...trace.result, scroll: scrolled } };
+  return { keys: await typed(site), call: call.result, trace: { ...trace.result, scroll: scrolled } };
 }
 
 const site = await Site.open(options);
@@ -132,7 +155,7 @@ try {
   const weighed = await weight(site);
   // The profiler costs time: its run does not count.
   if (options.profile) await once(site, true);
-  console.log(JSON.stringify({ call: runs.map((one) => one.call), trace: runs.map((one) => one.trace), weight: weighed, browser: site.browser.version() }));
+  console.log(JSON.stringify({ call: runs.map((one) => one.call), trace: runs.map((one) => one.trace), keys: runs.flatMap((one) => one.keys), weight: weighed, browser: site.browser.version() }));
 } catch (error) {
   console.error(error.stack ?? error);
   if (site.troubles.length) console.error(site.troubles.join("\n"));

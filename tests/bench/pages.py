@@ -5,6 +5,7 @@ answer by itself, and lets Chromium open and scroll both as a reader would.
 """
 
 import argparse
+import gzip
 import json
 import os
 import platform
@@ -45,6 +46,7 @@ TURN = [
 WITH_CONTEXT = {"llm_node", "llm_request"}
 WORDS = ("the order was sent on monday and should arrive within three days unless the address is wrong which i can "
          "check for you now please tell me your customer number or the name under which you ordered last time").split()
+CALLS = 50  # of the list
 SERVICES = 200  # spans right below the root of the large trace
 
 
@@ -125,6 +127,13 @@ def make_call(filler: Filler, arguments):
             "raw_bytes": sum(one.ByteSize() for one in spans)}
 
 
+def make_others(filler: Filler):
+    """Calls that fill the list's page; older than the one that is opened."""
+    for number in range(1, CALLS):
+        response = filler.client.post_json("/v1/call", {"externalId": f"order-{number:06}", "title": filler.text(30)})
+        assert response.status == 200, response.body
+
+
 def make_trace(filler: Filler, arguments):
     """A trace that shows a row for every span: services below the root, their work below them."""
     trace, root = otlp.new_trace_id(), otlp.new_span_id()
@@ -178,9 +187,11 @@ def read_times(servers, cluster, client, path, count):
         times.append((time.perf_counter() - began) * 1000)
         assert response.status == 200, response.body
         size = len(response.body)
+        packed = response.header("Content-Encoding") == "gzip"
+    plain = len(gzip.decompress(response.body)) if packed else size
     used = {name: (value - before[name]) / count * 1000 for name, value in cpu().items()}
     return {"p50_ms": rank(times, 0.5), "p99_ms": rank(times, 0.99), "max_ms": max(times), "count": count,
-            "cpu_ms": used, "answer_bytes": size}
+            "cpu_ms": used, "answer_bytes": size, "plain_bytes": plain}
 
 
 def browse(arguments, cluster, project, call, trace):
@@ -214,28 +225,41 @@ def scrolled(runs):
                                                 for name, key in (("all", "allMs"), ("script", "scriptMs"))}}
 
 
+def size(read):
+    return f"{read['answer_bytes'] / 1000:,.1f} KB, {read['plain_bytes'] / 1000:,.1f} before gzip"
+
+
 def line(name, value, aim=""):
     print(f"  {name:<34} {value:<44}{f'aim: {aim}' if aim else ''}".rstrip())
 
 
 def show(result):
     call, trace, server = result["call"], result["trace"], result["server"]
+    others = result["others"]
     opening, large, scroll, weight = result["call_page"], result["trace_page"], result["scroll"], result["weight"]
     print(f"\na call of {call['spans']:,} spans, {call['raw_bytes'] / 1e6:.2f} MB of them raw, {call['traces']} traces,"
           f" {call['turns']} turns")
     line("server, p50 / p99 / most", f"{server['p50_ms']:.1f} / {server['p99_ms']:.1f} / {server['max_ms']:.1f} ms"
          f" over {server['count']} reads", "p99 30 ms")
     line("CPU of a read", ", ".join(f"{name} {value:.1f}" for name, value in server["cpu_ms"].items()) + " ms")
-    line("size of the answer", f"{server['answer_bytes'] / 1000:,.0f} KB")
+    line("size of the answer", size(server), "60 KB")
     line("interactive after the click", f"{opening['median_ms']:.0f} ms, most {opening['max_ms']:.0f}, {opening['runs']} runs",
          "500 ms")
     print(f"\na trace of {trace['spans']:,} spans, {trace['raw_bytes'] / 1e6:.2f} MB of them raw, {scroll['rows']:,} rows")
+    line("server, p50 / most", f"{others['trace']['p50_ms']:.1f} / {others['trace']['max_ms']:.1f} ms"
+         f" over {others['trace']['count']} reads")
+    line("size of the answer", size(others["trace"]), "1,200 KB")
     line("interactive after the click", f"{large['median_ms']:.0f} ms, most {large['max_ms']:.0f}, {large['runs']} runs",
          "2,000 ms")
     line("frames/s of scrolling", f"{scroll['median_per_s']:.0f}, least {scroll['least_per_s']:.0f} in a second", "not below 50")
     line("frames longer than 20 ms", f"{scroll['long_share']:.1%} of {scroll['frames']:,}")
     line("CPU of a frame, main thread", f"{scroll['cpu_ms']['all']:.1f} ms, script {scroll['cpu_ms']['script']:.1f} of it")
     line("scrolled in a run", f"{scroll['pixels']:,.0f} px")
+    keys = result["keys"]
+    print("\nthe explorer's filter")
+    line("a key is shown after, p95 / most", f"{rank(keys, 0.95):.0f} / {max(keys):.0f} ms of {len(keys)} keys", "50 ms")
+    print(f"\na list of {CALLS} calls")
+    line("size of the answer", size(others["calls"]), "12 KB")
     print("\nweight over the wire, cold cache, without the API's answers")
     line("the call's page", f"{weight['call']['bytes'] / 1000:.1f} KB in {len(weight['call']['files'])} files")
     line("and the explorer", f"{weight['both']['bytes'] / 1000:.1f} KB in {len(weight['both']['files'])} files", "150 KB")
@@ -259,19 +283,22 @@ def main():
         project = cluster.project("bench")
         client = cluster.client(project, timeout=60)
         filler = Filler(client, arguments.seed)
+        make_others(filler)
         call, trace = make_call(filler, arguments), make_trace(filler, arguments)
         settled(client, call, trace)
         load["before the reads"] = os.getloadavg()[0]
         server = read_times(servers, cluster, client, f"/v1/call/{call['id']}/timeline", arguments.reads)
+        others = {"calls": read_times(servers, cluster, client, f"/v1/conversations?limit={CALLS}", 20),
+                  "trace": read_times(servers, cluster, client, f"/v1/traces/{trace['id']}/timeline", 20)}
         load["before Chromium"] = os.getloadavg()[0]
         seen = browse(arguments, cluster, project, call, trace)
         load["at the end"] = os.getloadavg()[0]
     finally:
         servers.close()
     result = {"machine": {"cores": os.cpu_count(), "kernel": platform.release(), "browser": seen["browser"]},
-              "options": vars(arguments), "call": call, "trace": trace, "server": server,
+              "options": vars(arguments), "call": call, "trace": trace, "server": server, "others": others,
               "call_page": opened(seen["call"]), "trace_page": opened(seen["trace"]), "scroll": scrolled(seen["trace"]),
-              "weight": seen["weight"], "load": load, "runs": {"call": seen["call"], "trace": seen["trace"]}}
+              "weight": seen["weight"], "keys": seen["keys"], "load": load, "runs": {"call": seen["call"], "trace": seen["trace"]}}
     show(result)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(result, indent=2) + "\n")

@@ -509,9 +509,31 @@ def test_a_range_of_time(crowd):
     assert crowd.get("?from=2100-01-01")["data"] == []
 
 
+@pytest.mark.parametrize("limit", [1, 20, 100])
+@pytest.mark.parametrize("count", [1, 20, 21, 30])
+def test_the_reasons_of_some_traces(crowd, limit, count):
+    rows = walk(crowd, "&side=traces", 100)[30 - count:]
+    ids = [row["trace"]["traceId"] for row in rows]
+    query = "".join(f"&trace={one.upper()}" for one in reversed(ids)) + "&trace=" + "0" * 31 + "1"
+    assert walk(crowd, query, limit) == rows
+    assert walk(crowd, query + "&from=2100-01-01", limit) == rows  # whenever they started
+    assert walk(crowd, query + "&side=calls", limit) == []
+
+
+def test_a_linked_trace_has_no_reason(ward):
+    value = text()
+    trace = ward.export({"roark.external_id": value})
+    query = f"?trace={trace.hex()}"
+    assert [row["reason"] for row in ward.get(query)["data"]] == ["no_call"]
+    ward.create(externalId=value)
+    assert ward.get(query)["data"] == []
+    assert Ward(ward.cluster).get(query)["data"] == []
+
+
 @pytest.mark.parametrize("query, name", [
     ("side=both", "side"), ("side=", "side"), ("reason=nonsense", "reason"), ("reason=NO_KEY", "reason"),
     ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("from=yesterday", "from"),
+    ("trace=x", "trace"), ("trace=", "trace"), ("&".join(["trace=" + "0" * 32] * 101), "trace"),
     ("to=2026-13-45", "to"), ("counts=1", "counts"), ("after=x", "after"), ("after=", "after"),
     ("after=eyJzb3J0VmFsdWUiOiJ4IiwiaWQiOiJ0In0=", "after"),
     ("after=eyJzb3J0VmFsdWUiOiIxIiwiaWQiOiJ4MDAifQ==", "after")])

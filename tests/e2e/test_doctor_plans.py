@@ -50,12 +50,14 @@ SPELT = f"array[{', '.join(repr('ORDER-' + str(n)) for n in range(1, 301))}]::by
 TERMS = f"array{[1000 + n for n in range(1, 301)]}::int8[]"
 SINCE = "now() - interval '10 minutes'"
 TRACE = "decode(md5('t7'), 'hex')"
+SOME = "array[" + ", ".join(f"decode(md5('t{n}'), 'hex')" for n in range(1, 101)) + "]"
 
 # Statement -> arguments behind the project, and how many rows one table may give.
 CASES = {
     "UNMATCHED_TRACES": (f"{MIN}, {MAX}, {MAX}, ''::bytea, {WALK}, 20", WALK),
     "UNMATCHED_TRACES_EDGE": (f"{MIN}, {MAX}, {MAX}, ''::bytea, {WALK}", WALK),
     "UNMATCHED_ARRIVED": (f"{SINCE}, 50000, 20", 1000),
+    "UNMATCHED_OF": (f"{SOME}, {MAX}, ''::bytea, 20", 100),
     "UNMATCHED_CALLS": (f"{LONG_AGO}, {EVER}, {EVER}, {LAST}, {WALK}, 20", WALK),
     "UNMATCHED_CALLS_EDGE": (f"{LONG_AGO}, {EVER}, {EVER}, {LAST}, {WALK}", WALK),
     "DOCTOR_NEAR_CALLS": (SPELT, 300),

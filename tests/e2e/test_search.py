@@ -65,6 +65,18 @@ def random_export(rng, trace, at, spans):
     return message
 
 
+def cripple(message, n):
+    """Every seventh trace never gets its root, every ninth has no service."""
+    for resource_spans in message.resource_spans:
+        if n % 9 == 0:
+            kept = [one for one in resource_spans.resource.attributes if one.key != "service.name"]
+            del resource_spans.resource.attributes[:]
+            resource_spans.resource.attributes.extend(kept)
+        for span in resource_spans.scope_spans[0].spans:
+            if n % 7 == 0 and not span.parent_span_id:
+                span.parent_span_id = b"\x01" * 8
+
+
 def fill(client, rng, count):
     """Random traces, every fourth one linked."""
     traces = []
@@ -76,6 +88,7 @@ def fill(client, rng, count):
         spans = []
         for _ in range(rng.choice([1, 1, 2, 4])):
             message = random_export(rng, trace_id, at, spans)
+            cripple(message, n)
             if n % 4 == 0:
                 message.resource_spans[0].resource.attributes.extend(
                     otlp.attributes({"roark.external_id": value}))
@@ -101,6 +114,8 @@ def random_filter(rng):
     if rng.random() < 0.25:
         return Filter(name=rng.choice(["llm", "LLM_", "node", "e", "Übergabe", "übergabe", "суп", "%_\\",
                                        "none-such", "n" * 1200, "session"]))
+    if rng.random() < 0.12:
+        return Filter(name=rng.choice([*NAMES, "llm_request", "none-such"]), is_whole=True)
     key = rng.choice(KEYS + ["service.name", "absent"])
     sign = rng.choice([None, ":", ":", ":", "<", ">"])
     if sign is None:
@@ -117,7 +132,9 @@ def random_query(rng):
     rest = {}
     for name, chance, make in [
             ("service", 0.15, lambda: rng.choice(["agent", "tools", "gateway", "none"])),
-            ("status", 0.15, lambda: "error"), ("linked", 0.15, lambda: rng.choice([True, False])),
+            ("status", 0.15, lambda: rng.choice(["error", "ok"])),
+            ("root", 0.06, lambda: rng.choice(NAMES[:8] + NAMES[9:] + ["none-such"])),
+            ("without", 0.08, lambda: rng.choice([["service"], ["tag:env"], ["tag:lane"], ["tag:env", "tag:lane"], ["tag:none"]])), ("linked", 0.15, lambda: rng.choice([True, False])),
             ("least", 0.1, lambda: rng.randrange(4000)), ("most", 0.1, lambda: rng.randrange(1000, 6000)),
             ("start", 0.15, lambda: START + rng.randrange(0, 50_000) * MS),
             ("stop", 0.15, lambda: START + rng.randrange(0, 50_000) * MS),
@@ -291,6 +308,65 @@ def test_groups_against_a_plain_scan(stock, by):
         assert sizes == sorted(sizes, reverse=True)
 
 
+def filter_of_group(by, value):
+    """What lists the traces of a group."""
+    if value is None:
+        return [("without", by)]
+    if by.startswith("tag:"):
+        return [("tag", by[4:].replace("\\", "\\\\").replace(":", "\\:") + ":" + value)]
+    return [({"name": "rootName"}.get(by, by), value)]
+
+
+@pytest.mark.parametrize("by", ["service", "name", "status", "tag:env", "tag:lane"])
+def test_each_group_can_be_listed(stock, by):
+    client, traces = stock
+    data = get(client, "/v1/traces/groups", [("by", by)])
+    groups = data["values"] + ([data["none"]] if data["none"] else [])
+    assert len(groups) > 1 and (data["none"] is not None or by == "status")
+    for group in groups:
+        query = [*filter_of_group(by, group["value"]), ("limit", 100)]
+        rows, after = [], None
+        while True:
+            answer = client.get("/v1/traces?" + urlencode(query + ([("after", after)] if after else []))).json()
+            rows += answer["data"]
+            after = answer["pagination"]["nextCursor"]
+            if after is None:
+                break
+        wanted = {trace.id for trace in traces if group["value"] in group_values(trace, by)}
+        assert {row["traceId"] for row in rows} == wanted and len(rows) == group["traces"], (by, group["value"])
+
+
+def test_a_row_has_its_tags_and_calls(stock):
+    client, traces = stock
+    by_id = {trace.id: trace for trace in traces}
+    rows, _ = walk(client, Query([]), 100)
+    searched, _ = walk(client, Query([Filter(name="e")]), 100)
+    assert len(searched) > 50
+    for row in rows + searched:
+        trace = by_id[row["traceId"]]
+        assert [(tag["key"], tag["value"]) for tag in row["tags"]] == sorted(trace.tags())
+        assert row["hasMoreTags"] is False
+        assert bool(row["conversations"]) == row["linked"] == trace.is_linked
+        for one in row["conversations"]:
+            assert set(one) == {"id", "kind", "source", "startedAt"}
+            assert (one["kind"], one["source"], one["startedAt"]) == ("call", "api", None)
+
+
+def test_a_row_shows_sixteen_tags_and_two_calls(cluster):
+    client = cluster.client(cluster.project("search-row"))
+    trace, value = otlp.new_trace_id(), f"row-{uuid.uuid4()}"
+    tags = {f"roark.project.tag.k{n:02},": f"a:b,{n}" for n in range(20)}
+    message = otlp.request([otlp.span(trace)], {**tags, "roark.external_id": value})
+    assert client.export(message.SerializeToString()).status == 200
+    call = client.post_json("/v1/call", {"externalId": value, "startedAt": "2026-11-22T14:31:02.114Z"}).data["id"]
+    chat = client.post_json("/v1/chat", {"traceId": trace.hex()}).data["id"]
+    (row,) = client.get("/v1/traces").data
+    assert row["tags"] == [{"key": f"k{n:02},", "value": f"a:b,{n}"} for n in range(16)] and row["hasMoreTags"] is True
+    shown = {one["id"]: one for one in row["conversations"]}
+    assert shown[call] == {"id": call, "kind": "call", "source": "api", "startedAt": "2026-11-22T14:31:02.114Z"}
+    assert shown[chat] == {"id": chat, "kind": "chat", "source": "api", "startedAt": None}
+
+
 def test_more_groups_than_are_shown(cluster):
     client = cluster.client(cluster.project("search-groups"))
     for n in range(0, 130, 26):
@@ -330,7 +406,10 @@ BAD = [
     ("attr=k%3C%3D5", "attr"), ("attr=k%3E5s", "attr"), ("attr=k%3ENaN", "attr"), ("attr=k%3E05", "attr"),
     ("attr=k%5C", "attr"), ("attr=" + "k" * 2049, "attr"), ("name=" + "n" * 2049, "name"),
     ("&".join(["attr=k"] * 17), "attr"), ("&".join(["name=k"] * 17), "name"), ("tag=env", "tag"),
-    ("tag=:v", "tag"), ("tag=", "tag"), ("&".join(["tag=a:b"] * 17), "tag"), ("status=ok", "status"),
+    ("tag=:v", "tag"), ("tag=", "tag"), ("&".join(["tag=a:b"] * 17), "tag"), ("status=fine", "status"), ("without=x", "without"),
+    ("without=tag:", "without"), ("without=status", "without"), ("&".join(["without=tag:a"] * 17), "without"),
+    ("without=name&rootName=x", "without"), ("rootName=" + "n" * 1025, "rootName"), ("nameIs=" + "n" * 2049, "nameIs"),
+    ("&".join(["name=k", "nameIs=k"] * 9), "name"),
     ("minDurationMs=-1", "minDurationMs"), ("maxDurationMs=x", "maxDurationMs"), ("service=" + "s" * 256, "service"),
     ("from=x", "from"), ("to=x", "to"), ("linked=1", "linked")]
 

@@ -56,6 +56,14 @@ class Stored:
                        for _, _, span in self.parts() if not span.parent_span_id)
         return roots[0][2] if roots else None
 
+    def has(self, by: str) -> bool:
+        """Has it a value to be grouped by?"""
+        if by == "service":
+            return bool(self.services())
+        if by == "name":
+            return bool(self.root_name())
+        return any(f"tag:{key}" == by for key, _ in self.tags())
+
     def tags(self):
         prefix = "roark.project.tag."
         return {(a.key[len(prefix):], text_of(a.value)) for resource, _, span in self.parts()
@@ -107,20 +115,20 @@ def ascii_lower(text: str) -> str:
 
 
 class Filter:
-    """One `name` or `attr` filter."""
+    """One `name`, `nameIs` or `attr` filter."""
 
-    def __init__(self, key=None, sign=None, value=None, name=None):
-        self.key, self.sign, self.value, self.name = key, sign, value, name
+    def __init__(self, key=None, sign=None, value=None, name=None, is_whole=False):
+        self.key, self.sign, self.value, self.name, self.is_whole = key, sign, value, name, is_whole
 
     def parameter(self):
         if self.name is not None:
-            return ("name", self.name)
+            return ("nameIs" if self.is_whole else "name", self.name)
         key = re.sub(r"([\\:<>])", r"\\\1", self.key)
         return ("attr", key + ("" if self.sign is None else f"{self.sign}{self.value}"))
 
     def holds(self, resource, scope, span) -> bool:
         if self.name is not None:
-            return ascii_lower(self.name) in ascii_lower(span.name)
+            return span.name == self.name if self.is_whole else ascii_lower(self.name) in ascii_lower(span.name)
         return any(self.fits(attribute.value) for place in (resource, scope, span)
                    for attribute in place.attributes if attribute.key == self.key)
 
@@ -137,14 +145,16 @@ class Query:
 
     def __init__(self, filters=(), **rest):
         self.filters = list(filters)
-        self.rest = rest  # service, status, linked, least, most (ms), start, stop (ns), tags
+        self.rest = rest  # service, status, linked, least, most (ms), start, stop (ns), tags, root, without
 
     def parameters(self):
-        names = {"least": "minDurationMs", "most": "maxDurationMs"}
+        names = {"least": "minDurationMs", "most": "maxDurationMs", "root": "rootName"}
         out = [one.parameter() for one in self.filters]
         for name, value in self.rest.items():
             if name == "tags":
                 out += [("tag", re.sub(r"([\\:])", r"\\\1", key) + ":" + text) for key, text in value]
+            elif name == "without":
+                out += [("without", one) for one in value]
             elif name in ("start", "stop"):
                 out.append(("from" if name == "start" else "to", otlp_time(value)))
             else:
@@ -162,13 +172,15 @@ class Query:
         rest = self.rest
         return all((
             "service" not in rest or rest["service"] in trace.services(),
-            "status" not in rest or trace.has_error,
+            "status" not in rest or trace.has_error == (rest["status"] == "error"),
             "linked" not in rest or trace.is_linked == rest["linked"],
             "least" not in rest or trace.duration >= rest["least"] * 1_000_000,
             "most" not in rest or trace.duration <= rest["most"] * 1_000_000,
             "start" not in rest or trace.start >= rest["start"],
             "stop" not in rest or trace.start < rest["stop"],
             set(rest.get("tags", ())) <= trace.tags(),
+            "root" not in rest or (trace.root_name() or "") == rest["root"],
+            not any(trace.has(one) for one in rest.get("without", ())),
             not self.filters or bool(self.spans(trace))))
 
     def scan(self, traces):

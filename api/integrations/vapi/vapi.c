@@ -210,19 +210,19 @@ static FALLIBLE log_octets(struct taking *taking, struct bytes octets, struct de
     struct arena *arena = exchange_arena(taking->exchange);
     struct buf inflated;
     struct bytes lines = octets;
-    struct ingest_decoder *decoder = NULL;
+    struct inflater *inflater = NULL;
     bool is_gzip = octets.len > 2 && octets.ptr[0] == GZIP_FIRST && octets.ptr[1] == GZIP_SECOND;
     err_t err = OK;
     buf_init(&inflated, (size_t)api_conf(exchange_api(taking->exchange))->vapi_log_bytes_max);
     if (is_gzip) {
-        decoder = ingest_decoder_new();
-        TRY_OUT(decoder == NULL
+        inflater = inflater_new();
+        TRY_OUT(inflater == NULL
                     ? FAIL(MEMORY)
-                    : ingest_inflate(decoder, "gzip", octets, &inflated, detail, &lines));
+                    : ingest_inflate(inflater, "gzip", octets, &inflated, detail, &lines));
     }
     err = vapi_log_read(lines, RECORDS_MAX, arena, &taking->log);
 out:
-    ingest_decoder_free(decoder);
+    inflater_free(inflater);
     buf_fini(&inflated);
     return err;
 }

@@ -169,6 +169,7 @@ function Shell() {
   return (
     <>
       <a class="skip" href="#main">Skip to the page</a>
+      {path === "/calls" || path === "/traces" ? <><a class="skip" href="#filters">Skip to the filters</a><a class="skip" href="#rows">Skip to the rows</a></> : null}
       <Bar />
       <main id="main"><Pages /></main>
       {signInReason.value ? <SessionEnded /> : null}

@@ -8,7 +8,8 @@ import { filterOfGroup } from "../src/explorer/groups";
 const text = fc.string({ unit: "binary", minLength: 1, maxLength: 30 }).filter((one) => !/\p{Surrogate}/u.test(one));
 const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((one) => JSON.stringify(one));
 const filters: fc.Arbitrary<Filter> = fc.oneof(
-  text.map((value): Filter => ({ field: "name", relation: "contains", value })),
+  fc.record({ value: text, relation: fc.constantFrom("contains" as const, "is" as const) }).map((one): Filter => ({ field: "name", ...one })),
+  text.map((key): Filter => ({ field: "tag", relation: "is absent", key })),
   fc.record({ key: text, value: text }).map((one): Filter => ({ field: "attr", relation: "is", ...one })),
   text.map((key): Filter => ({ field: "attr", relation: "exists", key })),
   fc.record({ key: text, value: number, relation: fc.constantFrom("below" as const, "above" as const) }).map((one): Filter => ({ field: "attr", ...one })),
@@ -47,7 +48,7 @@ test("every wrong value has a sentence", () => {
   const wrong: Filter[] = [
     { field: "duration", relation: "at least", value: "2" }, { field: "attr", relation: "above", key: "n", value: "many" }, { field: "attr", relation: "below", key: "n", value: "01" },
     { field: "attr", relation: "is", key: "", value: "x" }, { field: "tag", relation: "is", value: "x" }, { field: "tag", relation: "is", key: "env", value: "" },
-    { field: "status", relation: "is", value: "ok" }, { field: "linked", relation: "is", value: "perhaps" }, { field: "name", relation: "contains", value: "" }, { field: "service", relation: "is" },
+    { field: "status", relation: "is", value: "fine" }, { field: "tag", relation: "is absent", key: "" }, { field: "root", relation: "is", value: "" }, { field: "linked", relation: "is", value: "perhaps" }, { field: "name", relation: "contains", value: "" }, { field: "service", relation: "is" },
   ];
   for (const filter of wrong) assert.match(problemOf(filter), /^[A-Z].*\.$/, JSON.stringify(filter));
   assert.equal(problemOf({ field: "attr", relation: "is", key: "empty", value: "" }), "");
@@ -68,6 +69,12 @@ test("a parameter that may stand once is the last chip's", () => {
 test("a group's traces are found by its filter, where there is one", () => {
   assert.deepEqual(filterOfGroup("tag:env", "prod"), { field: "tag", relation: "is", key: "env", value: "prod" });
   assert.deepEqual(filterOfGroup("status", "error"), { field: "status", relation: "is", value: "error" });
-  assert.equal(filterOfGroup("status", "ok"), null);
-  assert.equal(filterOfGroup("tag:env", null), null);
+  assert.deepEqual(filterOfGroup("status", "ok"), { field: "status", relation: "is", value: "ok" });
+  assert.deepEqual(filterOfGroup("name", "agent_session"), { field: "root", relation: "is", value: "agent_session" });
+  for (const by of ["tag:env", "tag:tag:service", "service", "name"]) {
+    const filter = filterOfGroup(by, null);
+    assert.equal(problemOf(filter), "");
+    assert.deepEqual(parameterOf(filter), ["without", by]);
+    assert.deepEqual(filterOf("without", by), filter);
+  }
 });

@@ -24,6 +24,32 @@ export default async function (site) {
   check((await row("order-3").textContent()).includes("why?"), "the call without a trace asks why");
   check(/\u2715 1/.test(await row("order-2").textContent()), "the error is counted");
   await site.look(page, "calls");
+  // By Tab alone: over the bar to the rows, and from there into a call.
+  await page.goto(`${site.base}/calls`);
+  await row("order-1").waitFor();
+  await page.evaluate(() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); });
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Tab");
+  equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the rows", "the third stop");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  equal(await page.evaluate(() => document.activeElement.closest("tr")?.textContent.includes("order-3")), true, "the first row");
+  // A click anywhere in a row opens it; who comes back sees the same time.
+  await row("order-2").getByText("API", { exact: true }).last().click({ force: true }); // the link lies over it
+  await page.waitForURL(`**/calls/${bad.id}*`);
+  await page.goBack();
+  await row("order-2").waitFor();
+  check(/from=.*Z&to=.*Z/.test(decodeURIComponent(page.url())), `absolute times: ${page.url()}`);
+  await page.goto(`${site.base}/calls`);
+  // Narrow, the filters fold behind a button that counts them.
+  await page.setViewportSize({ width: 390, height: 900 });
+  equal(await page.getByLabel("Has errors").isVisible(), false, "folded");
+  await page.getByRole("button", { name: "Filters" }).click();
+  await page.getByLabel("Has errors").check();
+  await page.getByRole("button", { name: "Filters 1" }).click();
+  equal(await page.getByLabel("Has errors").isVisible(), false, "folded again");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto(`${site.base}/calls`);
+  await row("order-1").waitFor();
 
   await page.getByLabel("Has errors").check();
   await page.waitForURL("**/calls?errors=true");
@@ -43,16 +69,16 @@ export default async function (site) {
   await same.getByRole("row").filter({ hasText: "order-2" }).waitFor();
   equal(await same.locator("tbody tr").count(), 1, "the address is the view");
   await page.getByLabel("Search title, key, id").fill("nothing like it");
-  await page.getByText("No call matches this filter in this time.").waitFor();
+  await page.getByText("No call matches this filter in the last 24 hours.").waitFor();
   await page.getByRole("button", { name: "Clear filters" }).click();
   await row("order-1").waitFor();
 
   // One that comes while the page is open pushes nothing down.
   const before = await page.locator("tbody").textContent();
   await site.call({ externalId: "order-4" });
-  await page.getByRole("button", { name: "1 newer call: show" }).waitFor();
+  await page.getByText("1 newer call", { exact: true }).waitFor();
   equal(await page.locator("tbody").textContent(), before, "the rows stand still");
-  await page.getByRole("button", { name: "1 newer call: show" }).click();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
   await row("order-4").waitFor();
   equal(await page.locator("tbody tr").count(), 4, "four calls");
   await row("order-1").getByRole("link").first().click();

@@ -31,10 +31,16 @@ export default async function (site) {
   await until(async () => await rows().count() === 4, "four traces");
   await page.getByText("4 traces, 1 with errors").waitFor();
   check((await page.locator(".results").textContent()).includes("Root not received"), "a root that did not come is said");
+  // Each row says which call it belongs to, or why to none.
+  const texts = await until(async () => {
+    const all = await rows().allTextContents();
+    return all.filter((one) => one.includes("none: no key on any span")).length === 2 && all.some((one) => one.includes("none: root not ended")) && all;
+  }, "the reasons");
+  check(texts.some((one) => /env prod.*\d\d:\d\d:\d\d API, its call/.test(one)), `tags, and the call with its source: ${texts}`);
   await site.look(page, "traces");
 
   // By name, as typed.
-  await filter(page, "name", "llm");
+  await filter(page, "name", "contains", "llm");
   await page.waitForURL("**/traces?name=llm");
   await until(async () => await rows().count() === 2, "two with an LLM");
   await page.locator(".results").getByText("2 more matching spans").first().waitFor();
@@ -69,7 +75,7 @@ export default async function (site) {
   await until(async () => await rows().count() === 4, "all again");
 
   // By tag.
-  await filter(page, "env");
+  await filter(page, "env", "is");
   await page.getByRole("combobox", { name: "Value of the filter tag env is" }).waitFor();
   await page.getByRole("option", { name: "prod" }).click();
   await until(async () => await rows().count() === 1, "one in production");
@@ -134,10 +140,11 @@ export default async function (site) {
   await page.goto(`${site.base}/traces`);
   await until(async () => await rows().count() === 4, "four");
   await site.send(voiceSpans());
-  await page.getByRole("button", { name: "1 newer trace: show" }).waitFor();
+  await page.getByText("1 newer trace", { exact: true }).waitFor();
   equal(await rows().count(), 4, "the rows stand still");
-  await page.getByRole("button", { name: "1 newer trace: show" }).click();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
   await until(async () => await rows().count() === 5, "five");
-  await page.getByRole("link", { name: "Call", exact: true }).click();
+  await page.locator(".results").getByText("none: no key on any span").first().waitFor();
+  await page.getByRole("link", { name: /^\d\d:\d\d:\d\d API ?, its call$/ }).click();
   await page.waitForURL(`**/calls/${call.id}*`);
 }

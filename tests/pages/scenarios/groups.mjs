@@ -26,4 +26,18 @@ export default async function (site) {
   await side.getByRole("link", { name: "Show traces of v2" }).click();
   await until(async () => await page.locator(".results tbody tr:not(.more)").count() === 3, "the traces of v2");
   await page.getByRole("button", { name: "Remove the filter tag version is v2" }).waitFor();
+
+  // Every group's link lists what the group counts: those without a value, too, and by the exact name.
+  const rows = async (count, what) => until(async () => await page.locator(".results tbody tr:not(.more)").count() === count, what);
+  const shown = async (by, group, count, chip) => {
+    await page.goto(`${site.base}/traces?by=${encodeURIComponent(by)}`);
+    await page.locator("table.list").getByRole("link", { name: `Show traces of ${group}`, exact: true }).click();
+    await rows(count, `${count} traces of ${by} ${group}`);
+    await page.getByRole("button", { name: `Remove the filter ${chip}`, exact: true }).waitFor();
+  };
+  await shown("tag:version", "none", 1, "tag version is absent ");
+  await shown("status", "ok", 5, "status is ok");
+  await shown("status", "error", 1, "status is error");
+  await shown("name", "agent_session", 6, "root name is agent_session");
+  equal(new URL(page.url()).search, "?rootName=agent_session", "the exact name");
 }

@@ -48,6 +48,7 @@ export default async function (site) {
   await box.click();
   await box.fill("service");
   await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: "is", exact: true }).click();
   await page.getByRole("option").filter({ hasText: "<img" }).waitFor();
   await calm(page, "the suggestions");
   await page.goto(`${site.base}/traces?by=service`);

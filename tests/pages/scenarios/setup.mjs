@@ -38,6 +38,23 @@ export default async function (site) {
   await page.getByRole("link", { name: "Why not?" }).waitFor();
   await site.ask("POST", "/v1/traces", exportOf(newTraceId(), nowNs(), { "roark.external_id": "call-42" }, voiceSpans()), mine);
   await done(["key used", "first spans", "key found"]);
+
+  // What an exporter does wrong stands here within 2 s, and is still there after a reload.
+  const refused = async (path, type, data, status) => {
+    const answer = await site.api.fetch(site.base + path, { method: "POST", headers: { Authorization: `Bearer ${mine}`, "Content-Type": type }, data });
+    equal(answer.status(), status, path);
+  };
+  const refusal = page.locator(".refusal");
+  equal(await refusal.count(), 0, "nothing was refused");
+  await refused("/v1/traces", "text/plain", "hello", 415);
+  await until(async () => (await refusal.textContent({ timeout: 100 })).includes("415 on /v1/traces, Content-Type must be"), "the refusal", 2000);
+  await refused("/v1/trace", "application/x-protobuf", "", 404);
+  await until(async () => (await refusal.textContent()).includes("404 on /v1/trace, there is nothing at this path"), "the next refusal", 2500);
+  await site.look(page, "setup-refused");
+  const again = await site.page("/setup/python");
+  await again.locator(".refusal").getByText("404").waitFor();
+  await again.context().close();
+
   await site.ask("POST", "/v1/call", { externalId: "call-42", startedAt: new Date().toISOString() }, mine);
   await done(["key used", "first spans", "key found", "call linked"]);
   await site.look(page, "setup-arrived");

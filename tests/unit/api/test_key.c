@@ -239,6 +239,39 @@ static void use_is_told_once_a_minute(void **state)
     key_cache_free(cache);
 }
 
+static void a_refusal_is_told_at_once_and_the_last_one_counts(void **state)
+{
+    struct key_cache *cache = NULL;
+    struct key_hash hash = hash_of(1);
+    struct key_use uses[KEY_USES_MAX];
+    struct key_entry *entry = NULL;
+    struct unix_ns now = {.ns = NS_PER_S};
+    struct key_refusal refusal = {.at = {.ns = 5}, .status = 413, .path = "/v1/traces"};
+    (void)state;
+    assert_true(err_is_ok(key_cache_new(16, &cache)));
+    assert_true(err_is_ok(key_cache_put(cache, &hash, at_ms(0), &valid, &entry)));
+    assert_int_equal(key_cache_uses(cache, at_ms(1), now, uses), 1);
+    assert_null(uses[0].refusal);
+    for (unsigned i = 0; i < 10000; i++) {
+        key_entry_refused(cache, entry, &refusal);
+    }
+    refusal.status = 400;
+    key_entry_refused(cache, entry, &refusal);
+    assert_int_equal(key_cache_uses(cache, at_ms(2), now, uses), 1);
+    assert_non_null(uses[0].refusal);
+    assert_int_equal(uses[0].refusal->status, 400);
+    assert_string_equal(uses[0].refusal->path, "/v1/traces");
+    mem_free(uses[0].refusal);
+    assert_int_equal(key_cache_uses(cache, at_ms(3), now, uses), 0); /* told */
+    (void)mem_fail_at(1, 1);
+    key_entry_refused(cache, entry, &refusal);
+    (void)mem_fail_at(0, 0);
+    assert_int_equal(key_cache_uses(cache, at_ms(4), now, uses), 0); /* forgotten */
+    key_entry_refused(cache, entry, &refusal); /* never told: goes with the cache */
+    key_entry_release(cache, entry);
+    key_cache_free(cache);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -276,6 +309,7 @@ int main(void)
         cmocka_unit_test(revocation_replaces_facts_and_refusals_give_no_reference),
         cmocka_unit_test(full_cache_evicts_the_oldest_free_entry),
         cmocka_unit_test(use_is_told_once_a_minute),
+        cmocka_unit_test(a_refusal_is_told_at_once_and_the_last_one_counts),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

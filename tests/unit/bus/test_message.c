@@ -292,7 +292,16 @@ static void test_key_use_comes_back_as_it_went(void **state)
     (void)state;
     struct fixture f;
     fixture_init(&f);
-    struct bus_key_used used[] = {{{{1}}, {{2}}, {3}}, {{{4}}, {{5}}, {6}}};
+    struct bus_key_used used[] = {
+        {.project = {{1}}, .key = {{2}}, .at = {3}},
+        {.project = {{4}},
+         .key = {{5}},
+         .at = {6},
+         .refused_status = 413,
+         .refused = {7},
+         .refused_path = bytes_of_text("/v1/traces"),
+         .refused_text = bytes_of_text("too long")},
+    };
     struct bus_message sent = {.what = BUS_WHAT_KEY_USE, .key_use = {.used = used, .count = 2}};
     struct bus_message got;
     EXPECT_OK(bus_message_pack(&sent, &f.arena, &f.wire));
@@ -301,6 +310,11 @@ static void test_key_use_comes_back_as_it_went(void **state)
     assert_int_equal(got.key_use.count, 2);
     assert_true(uuid_equal(got.key_use.used[1].key, used[1].key));
     assert_int_equal(got.key_use.used[1].at.ns, 6);
+    assert_int_equal(got.key_use.used[0].refused_status, 0);
+    assert_int_equal(got.key_use.used[1].refused_status, 413);
+    assert_int_equal(got.key_use.used[1].refused.ns, 7);
+    assert_true(bytes_equal_text(got.key_use.used[1].refused_path, "/v1/traces"));
+    assert_true(bytes_equal_text(got.key_use.used[1].refused_text, "too long"));
     fixture_fini(&f);
 }
 

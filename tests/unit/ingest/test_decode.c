@@ -9,7 +9,7 @@
 enum { LIMIT = 100000, ROOM = 1 << 20 };
 
 struct fixture {
-    struct ingest_decoder *decoder;
+    struct inflater *inflater;
     struct libdeflate_compressor *compressor;
     struct buf out;
     struct detail detail;
@@ -22,9 +22,9 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    f->decoder = ingest_decoder_new();
+    f->inflater = inflater_new();
     f->compressor = libdeflate_alloc_compressor(6);
-    assert_non_null(f->decoder);
+    assert_non_null(f->inflater);
     assert_non_null(f->compressor);
     buf_init(&f->out, LIMIT);
     *state = f;
@@ -34,7 +34,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    ingest_decoder_free(f->decoder);
+    inflater_free(f->inflater);
     libdeflate_free_compressor(f->compressor);
     buf_fini(&f->out);
     free(f);
@@ -54,7 +54,7 @@ static void pack(struct fixture *f, bool is_gzip, struct bytes data)
 static err_t inflate(struct fixture *f, const char *encoding, struct bytes packed)
 {
     buf_reset(&f->out);
-    return ingest_inflate(f->decoder, encoding, packed, &f->out, &f->detail, &f->body);
+    return ingest_inflate(f->inflater, encoding, packed, &f->out, &f->detail, &f->body);
 }
 
 static err_t inflate_packed(struct fixture *f, const char *encoding)
@@ -195,13 +195,13 @@ static void inflate_once(void *context)
     struct buf out;
     struct bytes body;
     buf_init(&out, LIMIT);
-    struct ingest_decoder *decoder = ingest_decoder_new();
-    if (decoder != NULL) {
-        err_t err = ingest_inflate(decoder, "gzip", bytes_of(f->packed, f->packed_len), &out,
+    struct inflater *inflater = inflater_new();
+    if (inflater != NULL) {
+        err_t err = ingest_inflate(inflater, "gzip", bytes_of(f->packed, f->packed_len), &out,
                                    &f->detail, &body);
         assert_true(err_is_ok(err) || err_is(err, ERR_MEMORY));
     }
-    ingest_decoder_free(decoder);
+    inflater_free(inflater);
     buf_fini(&out);
 }
 

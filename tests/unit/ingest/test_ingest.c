@@ -1,5 +1,6 @@
 #include "tests/unit/expect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
@@ -65,6 +66,21 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
 {
     exchange->answers_count++;
     exchange->answer = *answer;
+}
+
+/* On these paths a refusal is a Status, see api/http/refuse.h. */
+void exchange_error(struct exchange *exchange, unsigned status, const char *code,
+                    const char *format, ...)
+{
+    char sentence[1024];
+    struct http_answer answer;
+    va_list args;
+    (void)code;
+    va_start(args, format);
+    assert_true(vsnprintf(sentence, sizeof sentence, format, args) >= 0);
+    va_end(args);
+    ingest_status_answer(exchange_http(exchange), status, sentence, &answer);
+    exchange_answer(exchange, &answer);
 }
 
 struct arena *http_arena(struct http_request *request)

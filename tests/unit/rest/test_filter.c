@@ -152,6 +152,9 @@ static void test_terms_are_those_of_the_segments(void **state)
     assert_int_equal(terms_of(f, longest, terms), 2);
     struct filter name = {.kind = FILTER_KIND_NAME, .text = key};
     assert_int_equal(filter_terms(&name, space, terms), 0);
+    name.kind = FILTER_KIND_NAME_IS;
+    assert_int_equal(filter_terms(&name, space, terms), 2);
+    assert_true(terms[0] == term_partial(space) && terms[1] == term_name(space, key));
 }
 
 /* --- comparing ------------------------------------------------------------------------------------- */
@@ -197,7 +200,10 @@ static bool fits(struct fixture *f, const char *const *texts)
     f->filters.count = 0;
     for (; *texts != NULL; texts++) {
         struct filter *filter = &f->filters.list[f->filters.count++];
-        if (strncmp(*texts, "name=", 5) == 0) {
+        if (strncmp(*texts, "nameIs=", 7) == 0) {
+            *filter =
+                (struct filter){.kind = FILTER_KIND_NAME_IS, .text = bytes_of_text(*texts + 7)};
+        } else if (strncmp(*texts, "name=", 5) == 0) {
             *filter = (struct filter){.kind = FILTER_KIND_NAME, .text = bytes_of_text(*texts + 5)};
         } else {
             assert_null(filter_read_attribute(bytes_of_text(*texts), &f->made.arena, filter));
@@ -237,6 +243,7 @@ static void test_what_fits(void **state)
     struct fixture *f = *state;
     static const char *const good[] = {"name=llm_",
                                        "name=NODE",
+                                       "nameIs=LLM_node",
                                        "text",
                                        "text:gpt",
                                        "text:second",
@@ -265,6 +272,10 @@ static void test_what_fits(void **state)
                                        "service.name:agent"};
     static const char *const bad[] = {"name=llmnode",
                                       "name=agent",
+                                      "nameIs=llm_node",
+                                      "nameIs=LLM_nod",
+                                      "nameIs=LLM_node ",
+                                      "nameIs=agent",
                                       "absent",
                                       "text:GPT",
                                       "text:gp",

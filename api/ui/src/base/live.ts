@@ -2,7 +2,11 @@
 import { effect, signal } from "@preact/signals";
 import { ask, me, signInReason } from "./api";
 
-export interface LiveEvent { type: "call" | "trace" | "link" | "refetch"; conversation?: string; trace?: string }
+export interface LiveEvent { type: "call" | "trace" | "link" | "key" | "refetch"; conversation?: string; trace?: string }
+/** Traces, links, or possibly anything. */
+export const isOfTraces = (event: LiveEvent): boolean => event.type === "trace" || event.type === "link" || event.type === "refetch";
+/** Calls and what belongs to them, too. */
+export const isNoKey = (event: LiveEvent): boolean => event.type !== "key";
 export type LiveState = { isLive: boolean; lastAt: number };
 
 export const liveState = signal<LiveState>({ isLive: false, lastAt: Date.now() });
@@ -38,7 +42,7 @@ function open(): void {
   };
   // The key no longer holds: the next read says so, and the sign-in form opens.
   source.addEventListener("end", () => { source?.close(); void ask("/v1/me").catch(() => undefined); });
-  for (const type of ["call", "trace", "link", "refetch"] as const) source.addEventListener(type, hear(type));
+  for (const type of ["call", "trace", "link", "key", "refetch"] as const) source.addEventListener(type, hear(type));
 }
 
 /** Listens until the returned function is called. The connection outlives a change of pages. */

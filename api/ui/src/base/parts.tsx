@@ -80,6 +80,14 @@ export function Loading({ rows = 6, what = "Loading" }: { rows?: number; what?: 
   );
 }
 
+/** Narrow windows show the filters when asked only; the button says how many hold. */
+export function FilterFold({ used, isOpen, onToggle }: { used: number; isOpen: boolean; onToggle: () => void }) {
+  return (
+    <div class="narrow-only"><button type="button" class="button" aria-expanded={isOpen} onClick={onToggle}>
+      <Icon name="filter" />Filters{used ? ` ${used}` : ""}</button></div>
+  );
+}
+
 export interface Loaded<T> { data: T | undefined; failure: unknown; isLoading: boolean; again: () => void }
 
 /** Loads when `key` changes; what was loaded stays while a refetch runs. Retries a busy server after 1, 2, 5, 10 s. */
@@ -96,10 +104,12 @@ export function useLoaded<T>(key: string, load: (abort: AbortSignal) => Promise<
         (data) => { if (!abort.signal.aborted) set({ key, data, failure: undefined, isLoading: false }); },
         (failure: unknown) => {
           if (abort.signal.aborted) return;
-          set((old) => ({ key, data: old.key === key ? old.data : undefined, failure, isLoading: false }));
-          if (failure instanceof Failure && (failure.status === 503 || failure.status === 0)) {
-            timer = setTimeout(() => run(tries + 1), pauses[Math.min(tries, pauses.length - 1)]);
-          }
+          const pause = pauses[Math.min(tries, pauses.length - 1)]!;
+          const waits = failure instanceof Failure && (failure.status === 503 || failure.status === 0);
+          const said = waits ? new Failure(failure.status, failure.code,
+            `${failure.status === 503 ? "The server is busy." : failure.message} Trying again in ${pause / 1000} s.`) : failure;
+          set((old) => ({ key, data: old.key === key ? old.data : undefined, failure: said, isLoading: false }));
+          if (waits) timer = setTimeout(() => run(tries + 1), pause);
         });
     };
     set((old) => ({ key, data: old.key === key ? old.data : undefined, failure: undefined, isLoading: true }));

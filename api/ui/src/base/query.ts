@@ -33,3 +33,14 @@ export function rangeOf(query: Query, initial: string, now: number): { from?: st
   const span = SPANS.find((one) => one.id === (query["span"] ?? initial)) ?? SPANS.find((one) => one.id === initial)!;
   return span.ms === null ? {} : { from: new Date(now - span.ms).toISOString() };
 }
+
+/** The address as it was, with the time that its span meant: from then until now. Absolute ones stay. */
+export function fixTime(query: Query, initial: string, now: number): void {
+  const range = rangeOf(query, initial, now);
+  if (query["from"] || query["to"] || !range.from) return;
+  const address = new URL(location.href);
+  address.searchParams.delete("span");
+  address.searchParams.set("from", range.from);
+  address.searchParams.set("to", new Date().toISOString());
+  history.replaceState(null, "", address);
+}

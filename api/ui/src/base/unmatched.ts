@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { needsMending, type Reason } from "./cure";
 import { ask, me, withQuery } from "./api";
-import { onLiveNowAndThen } from "./live";
+import { isOfTraces, onLiveNowAndThen } from "./live";
 
 const DAY_MS = 24 * 3600e3;
 const SOON_MS = 2000;
@@ -26,5 +26,5 @@ async function read(): Promise<void> {
 /** Keeps the number fresh until the returned function is called. */
 export function watchUnmatched(): () => void {
   void read();
-  return onLiveNowAndThen((event) => event.type !== "call", () => void read(), SOON_MS, PAUSE_MS);
+  return onLiveNowAndThen(isOfTraces, () => void read(), SOON_MS, PAUSE_MS);
 }

@@ -1,7 +1,7 @@
 // The filters as chips, and the box that makes them in three steps: field, relation, value.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon, Outside } from "../base/text";
-import { FIELDS, partsOf, problemOf, type Filter } from "./filters";
+import { FIELDS, hasValue, partsOf, problemOf, type Filter } from "./filters";
 import { filterOfDraft, stepOf, useOptions, type Draft, type Option } from "./suggest";
 
 function Chip({ filter, onEdit, onRemove }: { filter: Filter; onEdit: () => void; onRemove: () => void }) {
@@ -9,7 +9,7 @@ function Chip({ filter, onEdit, onRemove }: { filter: Filter; onEdit: () => void
   return (
     <li class="chip">
       <button type="button" class="chip-text" onClick={onEdit} title="Change this filter">
-        <Outside text={field} most={60} /> {relation}{filter.relation === "exists" ? null : <> <b><Outside text={value} most={60} /></b></>}
+        <Outside text={field} most={60} /> {relation}{!hasValue(filter.relation) ? null : <> <b><Outside text={value} most={60} /></b></>}
       </button>
       <button type="button" class="chip-x" onClick={onRemove} aria-label={`Remove the filter ${field} ${relation} ${value}`}><Icon name="x" /></button>
     </li>
@@ -63,9 +63,9 @@ export function FilterBox({ filters, onChange, refusal }: FilterBoxProps) {
   };
   const takeBack = (index: number, sentence = "") => {
     const { value = "", ...rest } = filters[index]!;
-    // Of "exists" there is no value to change, so that the relation is.
+    // Of "exists" and "is absent" there is no value to change, so that the relation is.
     const { relation: _, ...bare } = rest;
-    go({ ...(rest.relation === "exists" ? bare : rest), replaces: index }, value, sentence);
+    go({ ...(hasValue(rest.relation) ? rest : bare), replaces: index }, value, sentence);
     if (!sentence) input.current?.focus();
   };
   useEffect(() => { if (refusal && filters[refusal.index]) takeBack(refusal.index, refusal.sentence); }, [refusal?.index, refusal?.sentence]);
@@ -82,7 +82,7 @@ export function FilterBox({ filters, onChange, refusal }: FilterBoxProps) {
   const pick = (option: Option) => {
     const keeps = draft.replaces === undefined ? {} : { replaces: draft.replaces };
     if (option.value !== undefined) finish(draft, option.value);
-    else if (option.draft?.relation === "exists") finish({ ...option.draft, ...keeps }, "");
+    else if (option.draft?.relation && !hasValue(option.draft.relation)) finish({ ...option.draft, ...keeps }, "");
     else go({ ...option.draft, ...keeps });
   };
   /** One step back; from the first step the last chip comes back, and one that came back goes. */
@@ -118,7 +118,7 @@ export function FilterBox({ filters, onChange, refusal }: FilterBoxProps) {
   const prefix = before ? `${before.field}${draft.relation ? ` ${draft.relation}` : ""}` : "";
   const isListed = isOpen && options.length > 0;
   return (
-    <div class="field filter-field">
+    <div class="field filter-field folds">
       <div class={`filter-box${problem ? " bad" : ""}`} onClick={(event) => { if (event.target === event.currentTarget) input.current?.focus(); }}>
         {shown.length ? (
           <ul class="chips" aria-label="Filters">

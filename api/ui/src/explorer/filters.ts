@@ -1,26 +1,29 @@
 // Filters of the explorer: what a chip says, and how it stands in the address, which has the API's own names. Pure.
 
-export type Field = "name" | "service" | "attr" | "tag" | "status" | "duration" | "linked";
-export type Relation = "is" | "contains" | "exists" | "below" | "above" | "at least" | "at most";
+export type Field = "name" | "root" | "service" | "attr" | "tag" | "status" | "duration" | "linked";
+export type Relation = "is" | "contains" | "exists" | "is absent" | "below" | "above" | "at least" | "at most";
 
 export interface Filter {
   field: Field;
   relation: Relation;
   /** Of attributes and tags. */
   key?: string;
-  /** Of "exists" there is none. */
+  /** Of "exists" and "is absent" there is none. */
   value?: string;
 }
 
 export const FIELDS: Record<Field, { label: string; relations: Relation[] }> = {
-  name: { label: "name", relations: ["contains"] },
-  service: { label: "service", relations: ["is"] },
+  name: { label: "name", relations: ["contains", "is"] },
+  root: { label: "root name", relations: ["is", "is absent"] },
+  service: { label: "service", relations: ["is", "is absent"] },
   attr: { label: "attribute", relations: ["is", "exists", "below", "above"] },
-  tag: { label: "tag", relations: ["is"] },
+  tag: { label: "tag", relations: ["is", "is absent"] },
   status: { label: "status", relations: ["is"] },
   duration: { label: "duration", relations: ["at least", "at most"] },
   linked: { label: "linked", relations: ["is"] },
 };
+
+export const hasValue = (relation: Relation | undefined): boolean => relation !== "exists" && relation !== "is absent";
 
 /** The attributes by which calls are found; "call key" offers them by name. */
 export const CALL_KEYS: [string, string][] = [
@@ -28,7 +31,8 @@ export const CALL_KEYS: [string, string][] = [
   ["conversation.id", "Pipecat conversation"],
 ];
 
-export const PARAMETERS = ["name", "service", "attr", "tag", "status", "minDurationMs", "maxDurationMs", "linked"] as const;
+export const PARAMETERS = ["name", "nameIs", "rootName", "service", "attr", "tag", "without", "status", "minDurationMs", "maxDurationMs", "linked"] as const;
+const REPEATED: ReadonlySet<string> = new Set(["name", "nameIs", "attr", "tag", "without"]);
 export type Parameter = typeof PARAMETERS[number];
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -54,12 +58,12 @@ export function msText(ms: number): string {
 export function problemOf(filter: Filter): string {
   const value = filter.value ?? "";
   if ((filter.field === "attr" || filter.field === "tag") && !filter.key) return "The key is missing.";
-  if (filter.relation === "exists") return "";
+  if (!hasValue(filter.relation)) return "";
   if (filter.field === "duration") return msOf(value) === null ? "Duration must be a number with a unit, such as 250 ms or 2 s." : "";
   if (filter.relation === "below" || filter.relation === "above") {
     return NUMBER.test(value) ? "" : "The value must be a number, such as 100 or 0.5.";
   }
-  if (filter.field === "status") return value === "error" ? "" : "Status can be error.";
+  if (filter.field === "status") return value === "error" || value === "ok" ? "" : "Status is error or ok.";
   if (filter.field === "linked") return value === "yes" || value === "no" ? "" : "Linked is yes or no.";
   // An attribute may hold an empty text; nothing else may.
   return value === "" && filter.field !== "attr" ? `${sentence(FIELDS[filter.field].label)} needs a value.` : "";
@@ -86,8 +90,11 @@ const ENDS: Record<string, Relation> = { ":": "is", "<": "below", ">": "above" }
 export function parameterOf(filter: Filter): [Parameter, string] {
   const value = filter.value ?? "";
   const key = filter.key ?? "";
+  // The names of groups (`by`), of which this filter takes the last one.
+  if (filter.relation === "is absent") return ["without", filter.field === "root" ? "name" : filter.field === "tag" ? `tag:${key}` : filter.field];
   switch (filter.field) {
-    case "name": return ["name", value];
+    case "name": return [filter.relation === "is" ? "nameIs" : "name", value];
+    case "root": return ["rootName", value];
     case "service": return ["service", value];
     case "status": return ["status", value];
     case "linked": return ["linked", value === "yes" ? "true" : value === "no" ? "false" : value];
@@ -105,6 +112,11 @@ export function parameterOf(filter: Filter): [Parameter, string] {
 export function filterOf(name: Parameter, text: string): Filter {
   switch (name) {
     case "name": return { field: "name", relation: "contains", value: text };
+    case "nameIs": return { field: "name", relation: "is", value: text };
+    case "rootName": return { field: "root", relation: "is", value: text };
+    case "without":
+      if (text === "name" || text === "service") return { field: text === "name" ? "root" : "service", relation: "is absent" };
+      return { field: "tag", relation: "is absent", key: text.startsWith("tag:") ? text.slice("tag:".length) : "" };
     case "service": return { field: "service", relation: "is", value: text };
     case "status": return { field: "status", relation: "is", value: text };
     case "linked": return { field: "linked", relation: "is", value: text === "true" ? "yes" : text === "false" ? "no" : text };
@@ -140,7 +152,7 @@ export function withFilters(query: URLSearchParams, filters: Filter[]): URLSearc
   // A parameter that may stand once is the last chip's.
   const single = new Map<string, string>();
   for (const [name, value] of filters.map(parameterOf)) {
-    if (name === "name" || name === "attr" || name === "tag") next.append(name, value);
+    if (REPEATED.has(name)) next.append(name, value);
     else single.set(name, value);
   }
   for (const [name, value] of single) next.append(name, value);
@@ -150,7 +162,7 @@ export function withFilters(query: URLSearchParams, filters: Filter[]): URLSearc
 /** "service is agent", in the parts that are drawn apart. */
 export function partsOf(filter: Filter): { field: string; relation: string; value: string } {
   const label = filter.key === undefined ? FIELDS[filter.field].label : filter.field === "tag" ? `tag ${filter.key}` : filter.key;
-  return { field: label, relation: filter.relation, value: filter.relation === "exists" ? "" : filter.value ?? "" };
+  return { field: label, relation: filter.relation, value: hasValue(filter.relation) ? filter.value ?? "" : "" };
 }
 
 /** Which filter a refusal of the API is about: its sentence begins with the parameter's name. */

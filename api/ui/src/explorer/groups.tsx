@@ -11,13 +11,11 @@ export interface Group {
 }
 export interface Groups { by: string; values: Group[]; none: Group | null; valueCount: number; traceCount: number; isPartial: boolean }
 
-/** The filter that shows one group's traces; null: the list has none for it. */
-export function filterOfGroup(by: string, value: string | null): Filter | null {
-  if (value === null) return null;
-  if (by === "service") return { field: "service", relation: "is", value };
-  if (by === "name") return { field: "name", relation: "contains", value };
-  if (by === "status") return value === "error" ? { field: "status", relation: "is", value } : null;
-  return { field: "tag", relation: "is", key: by.slice("tag:".length), value };
+/** The filter that shows one group's traces, those without a value too. */
+export function filterOfGroup(by: string, value: string | null): Filter {
+  const what: Pick<Filter, "field" | "key"> = by === "service" || by === "status" ? { field: by } : by === "name" ? { field: "root" }
+    : { field: "tag", key: by.slice("tag:".length) };
+  return value === null ? { ...what, relation: "is absent" } : { ...what, relation: "is", value };
 }
 
 const PLAIN: [string, string][] = [["service", "service"], ["name", "root name"], ["status", "status"]];
@@ -51,8 +49,7 @@ const ROWS: [string, (group: Group) => string][] = [
 ];
 
 function Open({ by, group, hrefOf }: { by: string; group: Group; hrefOf: (filter: Filter) => string }) {
-  const filter = filterOfGroup(by, group.value);
-  return filter ? <a href={hrefOf(filter)}>Show traces<Hidden> of {group.value}</Hidden></a> : <span class="quiet">no filter</span>;
+  return <a href={hrefOf(filterOfGroup(by, group.value))}>Show traces<Hidden> of {group.value ?? "none"}</Hidden></a>;
 }
 
 function Compare({ by, two, hrefOf }: { by: string; two: Group[]; hrefOf: (filter: Filter) => string }) {

@@ -1,7 +1,7 @@
 // What the filter box offers: fields, relations and values, each with the words of the project.
 import { useEffect, useState } from "preact/hooks";
 import { get, withQuery } from "../base/api";
-import { CALL_KEYS, FIELDS, type Field, type Filter, type Relation } from "./filters";
+import { CALL_KEYS, FIELDS, hasValue, type Field, type Filter, type Relation } from "./filters";
 
 const PAUSE_MS = 150;
 const KEYS_MOST = 8;
@@ -28,7 +28,7 @@ function fieldDraft(field: Field, key?: string): Draft {
 }
 
 const PLAIN: [Field, string][] = [
-  ["service", "which program"], ["name", "of a span"], ["status", "traces with errors"], ["duration", "of the trace"], ["linked", "to a call or chat"],
+  ["service", "which program"], ["name", "of a span"], ["root", "of the span without a parent"], ["status", "with errors or without"], ["duration", "of the trace"], ["linked", "to a call or chat"],
 ];
 
 const fits = (label: string, text: string): boolean => label.toLowerCase().includes(text.toLowerCase());
@@ -53,7 +53,7 @@ export const relationOptions = (draft: Draft, text: string): Option[] => FIELDS[
   .map((relation) => ({ id: relation, label: relation, hint: "", draft: { ...draft, relation } }));
 
 const FIXED: Partial<Record<Field, [string, string][]>> = {
-  status: [["error", "a span of it failed"]],
+  status: [["error", "a span of it failed"], ["ok", "no span of it failed"]],
   linked: [["yes", "it has its call"], ["no", "it has none"]],
   duration: [["500 ms", ""], ["1 s", ""], ["5 s", ""], ["1 min", ""], ["10 min", ""]],
 };
@@ -74,7 +74,7 @@ async function offered(draft: Draft, text: string, abort: AbortSignal): Promise<
   if (step === "relation") return relationOptions(draft, text);
   if (FIXED[draft.field!]) return fixedValues(draft, text);
   if (draft.relation === "below" || draft.relation === "above") return [];
-  const field = draft.field === "attr" ? "attrValue" : draft.field === "tag" ? "tagValue" : draft.field!;
+  const field = draft.field === "attr" ? "attrValue" : draft.field === "tag" ? "tagValue" : draft.field === "root" ? "name" : draft.field!;
   const values = await words({ field, ...(draft.key ? { key: draft.key } : {}), q: text, limit: VALUES_MOST }, abort);
   return values.map((value) => ({ id: `= ${value}`, label: value, hint: "", value, isOutside: true }));
 }
@@ -107,5 +107,5 @@ export function useOptions(draft: Draft, text: string, isOpen: boolean): Offer {
 /** What a finished draft is. */
 export const filterOfDraft = (draft: Draft, value: string): Filter => ({
   field: draft.field!, relation: draft.relation!, ...(draft.key === undefined ? {} : { key: draft.key }),
-  ...(draft.relation === "exists" ? {} : { value }),
+  ...(hasValue(draft.relation) ? { value } : {}),
 });

@@ -4,11 +4,12 @@ import { getPage, withQuery, type Page } from "../base/api";
 import { bestKey, pathOf, sourceName, stateName, type Conversation } from "../base/conversations";
 import { count, durationMs, plural } from "../base/format";
 import { onLive } from "../base/live";
-import { announce, Loading, Problem, Time, Title, useLoaded } from "../base/parts";
-import { rangeOf, SPANS, useQuery, type Query } from "../base/query";
+import { announce, FilterFold, Loading, Problem, Time, Title, useLoaded } from "../base/parts";
+import { fixTime, rangeOf, SPANS, useQuery, type Query } from "../base/query";
 import { Outside } from "../base/text";
 
 const PAGE = 50;
+const LONG = "30d";
 const FILTERS = ["q", "span", "from", "to", "kind", "source", "state", "errors", "linked"];
 const CHOICES: { name: string; label: string; options: [string, string][] }[] = [
   { name: "kind", label: "Kind", options: [["call", "Calls"], ["chat", "Chats"]] },
@@ -23,13 +24,17 @@ const addressOf = (query: Query, now: number, after?: string): string => withQue
 
 function Filters({ query, set }: { query: Query; set: ReturnType<typeof useQuery>[1] }) {
   const [text, setText] = useState(query["q"] ?? "");
+  const [isOpen, setOpen] = useState(false);
+  const used = FILTERS.filter((name) => query[name] && name !== "to").length;
   useEffect(() => setText(query["q"] ?? ""), [query["q"]]);
   useEffect(() => {
     const soon = setTimeout(() => { if (text !== (query["q"] ?? "")) set({ q: text || undefined }, true); }, 250);
     return () => clearTimeout(soon);
   }, [text]);
   return (
-    <form class="filters row" id="filters" role="search" onSubmit={(event) => { event.preventDefault(); set({ q: text || undefined }); }}>
+    <form class={`filters foldable${isOpen ? " unfolded" : ""}`} id="filters" tabIndex={-1} role="search" onSubmit={(event) => { event.preventDefault(); set({ q: text || undefined }); }}>
+      <FilterFold used={used} isOpen={isOpen} onToggle={() => setOpen(!isOpen)} />
+      <div class="row folds">
       <input class="input" type="search" aria-label="Search title, key, id" placeholder="Search title, key, id" value={text}
         onInput={(event) => setText(event.currentTarget.value)} />
       <select class="select" aria-label="Time" value={query["from"] || query["to"] ? "" : query["span"] ?? "24h"}
@@ -48,6 +53,7 @@ function Filters({ query, set }: { query: Query; set: ReturnType<typeof useQuery
         onChange={(event) => set({ errors: event.currentTarget.checked ? "true" : undefined })} />Has errors</label>
       <label class="row"><input type="checkbox" checked={query["linked"] === "false"}
         onChange={(event) => set({ linked: event.currentTarget.checked ? "false" : undefined })} />No trace</label>
+      </div>
     </form>
   );
 }
@@ -73,28 +79,35 @@ function KeyOf({ row }: { row: Conversation }) {
   return key ? <Outside class="mono" text={key.value} most={40} /> : <span class="quiet">no key</span>;
 }
 
-function Table({ rows }: { rows: Conversation[] }) {
+function MatchedBy({ row }: { row: Conversation }) {
+  return row.matchedKinds.length ? <>{row.matchedKinds.join(", ")}</> : <a href="/unmatched?side=calls">why?</a>;
+}
+
+interface RowsProps { rows: Conversation[]; opened: () => void }
+
+function Table({ rows, opened }: RowsProps) {
   return (
     <div class="table-scroll">
-      <table class="list">
+      <table class="list row-links">
         <thead><tr>
-          <th>Started</th><th>State</th><th class="number">Length</th><th class="number">Turns</th><th class="number">Slowest turn</th>
-          <th class="number">Errors</th><th class="number">Traces</th><th class="wide-only">Matched by</th><th class="wide-only">Source</th><th>Key</th>
+          <th>Started</th><th>State</th><th class="number">Length</th><th class="number roomy-only">Turns</th><th class="number">Slowest turn</th>
+          <th class="number">Errors</th><th class="number">Traces</th><th class="roomy-only">Matched by</th><th class="roomy-only">Source</th><th class="roomy-only">Key</th>
         </tr></thead>
         <tbody>
           {rows.map((row) => (
             <tr key={row.id}>
-              <td><a href={pathOf(row)}><Time at={row.startedAt ?? row.createdAt} /></a>
-                {row.title ? <div class="quiet"><Outside text={row.title} most={40} /></div> : null}</td>
+              <td><a href={pathOf(row)} onClick={opened}><Time at={row.startedAt ?? row.createdAt} /></a>
+                {row.title ? <div class="quiet"><Outside text={row.title} most={40} /></div> : null}
+                <div class="tight-only"><KeyOf row={row} /> <span class="quiet">{sourceName(row.source)}</span></div></td>
               <td>{row.kind === "chat" ? "Chat" : stateName(row.state)}</td>
               <td class="number"><Length row={row} /></td>
-              <td class="number">{row.turnCount ?? ""}</td>
+              <td class="number roomy-only">{row.turnCount ?? ""}</td>
               <td class="number">{row.slowestTurnMs == null ? "" : durationMs(row.slowestTurnMs)}</td>
               <td class="number"><Errors row={row} /></td>
-              <td class="number"><Traces row={row} /></td>
-              <td class="wide-only">{row.matchedKinds.length ? row.matchedKinds.join(", ") : <a href="/unmatched?side=calls">why?</a>}</td>
-              <td class="wide-only">{sourceName(row.source)}</td>
-              <td><KeyOf row={row} /></td>
+              <td class="number"><Traces row={row} /><div class="tight-only quiet"><MatchedBy row={row} /></div></td>
+              <td class="roomy-only"><MatchedBy row={row} /></td>
+              <td class="roomy-only">{sourceName(row.source)}</td>
+              <td class="roomy-only"><KeyOf row={row} /></td>
             </tr>
           ))}
         </tbody>
@@ -103,13 +116,13 @@ function Table({ rows }: { rows: Conversation[] }) {
   );
 }
 
-function Cards({ rows }: { rows: Conversation[] }) {
+function Cards({ rows, opened }: RowsProps) {
   return (
     <ul class="cards">
       {rows.map((row) => (
-        <li key={row.id}><a class="card" href={pathOf(row)}>
-          <span class="row spread"><b><Time at={row.startedAt ?? row.createdAt} /></b><span>{stateName(row.state)}</span><Length row={row} /></span>
-          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}</span>
+        <li key={row.id}><a class="card" href={pathOf(row)} onClick={opened}>
+          <span class="row spread"><b><Time at={row.startedAt ?? row.createdAt} /></b><span>{row.kind === "chat" ? "Chat" : stateName(row.state)}</span><Length row={row} /></span>
+          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}{row.title ? <Outside class="quiet" text={row.title} most={40} /> : null}</span>
           <span class="row"><span>{plural(row.traceCount, "trace")}</span><span>{row.matchedKinds.join(", ")}</span><KeyOf row={row} /></span>
         </a></li>
       ))}
@@ -118,15 +131,19 @@ function Cards({ rows }: { rows: Conversation[] }) {
 }
 
 function Nothing({ query, set }: { query: Query; set: ReturnType<typeof useQuery>[1] }) {
-  const used = FILTERS.filter((name) => name !== "span" && query[name]).length;
+  const used = FILTERS.filter((name) => name !== "span" && name !== "from" && name !== "to" && query[name]).length;
   if (used === 0 && query["span"] === "all") {
     return <p class="empty">No calls yet. Create one with <code>POST /v1/call</code> or connect LiveKit or VAPI. <a href="/setup">Set-up</a></p>;
   }
+  const span = query["from"] || query["to"] ? undefined : SPANS.find((one) => one.id === (query["span"] ?? "24h"));
+  const when = !span ? " in this time" : span.ms === null ? "" : ` in the ${span.label.toLowerCase()}`;
+  const isLonger = span !== undefined && span.ms !== null && span.id !== LONG;
   return (
     <div class="empty row">
-      <span>{used ? `No call matches ${used === 1 ? "this filter" : `these ${used} filters`} in this time.` : "No call in this time."}</span>
+      <span>{used ? `No call matches ${used === 1 ? "this filter" : `these ${used} filters`}${when}.` : `No call${when}.`}</span>
       {used ? <button type="button" class="button small" onClick={() => set(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}>Clear filters</button> : null}
-      <button type="button" class="button small" onClick={() => set({ span: "all", from: undefined, to: undefined })}>Any time</button>
+      {isLonger ? <button type="button" class="button small" onClick={() => set({ span: LONG })}>Last 30 days</button> : null}
+      {span?.ms === null ? null : <button type="button" class="button small" onClick={() => set({ span: "all", from: undefined, to: undefined })}>Any time</button>}
       <a href="/setup">Set-up</a>
     </div>
   );
@@ -163,21 +180,25 @@ export default function Calls() {
     }
   };
   const total = first.data?.pagination;
+  // Who comes back from a call, or sends the address on, sees the same time.
+  const fix = () => fixTime(query, "24h", now);
   return (
     <div class="page stack">
       <div class="row spread"><Title text="Calls" />
         {total ? <span class="note">{total.total === null ? `more than ${count(total.atLeast ?? 0)} calls` : plural(total.total, "call")}</span> : null}</div>
       <Filters query={query} set={set} />
-      {newer.size > 0 ? <div><button type="button" class="button small" onClick={show}>{plural(newer.size, "newer call")}: show</button></div> : null}
+      {newer.size > 0 ? <div class="row newer"><span>{plural(newer.size, "newer call")}</span><button type="button" class="button small" onClick={show}>Show</button></div> : null}
+      <div id="rows" class="stack" tabIndex={-1}>
       {first.failure ? <Problem failure={first.failure} again={first.again} /> : null}
       {!first.data ? (first.failure ? null : <Loading what="Loading calls" />) : rows.length === 0 ? <Nothing query={query} set={set} /> : (
         <>
-          <div class="medium-up"><Table rows={rows} /></div>
-          <div class="narrow-only"><Cards rows={rows} /></div>
+          <div class="medium-up"><Table rows={rows} opened={fix} /></div>
+          <div class="narrow-only"><Cards rows={rows} opened={fix} /></div>
           {last?.pagination.nextCursor ? <div><button type="button" class="button" onClick={loadMore}>Load {PAGE} more</button></div> : null}
           {failure ? <Problem failure={failure} again={loadMore} /> : null}
         </>
       )}
+      </div>
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { ask, me } from "../base/api";
 import { plural } from "../base/format";
 import { announce, CopyButton, Problem, Time, Title } from "../base/parts";
 import { Icon, Outside } from "../base/text";
-import { useArrived, type ApiKey } from "../setup/arrived";
+import { useArrived, useRefusal, type ApiKey } from "../setup/arrived";
 import { sourceOf, SOURCES, type Step } from "../setup/sources";
 import type { ComponentChildren } from "preact";
 
@@ -100,6 +100,19 @@ function Mark({ isDone, what, children }: { isDone: boolean; what: string; child
   );
 }
 
+function LastRefusal() {
+  const refusal = useRefusal();
+  const before = useRef<string | null>(null);
+  useEffect(() => {
+    if (refusal && before.current !== null && before.current !== refusal.at) announce(`An export was refused: ${refusal.status} on ${refusal.path}, ${refusal.message}.`);
+    before.current = refusal?.at ?? "";
+  }, [refusal]);
+  if (!refusal) return null;
+  return (
+    <p class="refusal">Last refusal: <Time at={refusal.at} /> <b>{refusal.status}</b> on <code><Outside text={refusal.path} /></code>, <Outside text={refusal.message.replace(/\.$/, "")} />.</p>
+  );
+}
+
 function Arrived({ since, attribute, made }: { since: string; attribute: string; made: Made | null }) {
   const arrived = useArrived(since, attribute, made?.id ?? null, me.value?.scopes.includes("manage") ?? false);
   const marks = [arrived?.keyUsedAt, arrived?.spans, arrived?.keyFound, arrived?.link].filter(Boolean).length;
@@ -112,7 +125,7 @@ function Arrived({ since, attribute, made }: { since: string; attribute: string;
     <section class="arrived stack" aria-labelledby="arrived">
       <h2 id="arrived">Arrived</h2>
       <ul class="marks">
-        {made ? <Mark isDone={Boolean(arrived?.keyUsedAt)} what="key used">{arrived?.keyUsedAt ? <Time at={arrived.keyUsedAt} /> : null}</Mark> : null}
+        {made || arrived?.keyUsedAt !== undefined ? <Mark isDone={Boolean(arrived?.keyUsedAt)} what="key used">{arrived?.keyUsedAt ? <Time at={arrived.keyUsedAt} /> : null}</Mark> : null}
         <Mark isDone={Boolean(arrived?.spans)} what="first spans">
           {arrived?.spans ? <><Time at={arrived.spans.at} /> <a href={`/traces/${arrived.spans.traceId}`}>{plural(arrived.spans.count, "span")}</a></> : null}</Mark>
         <Mark isDone={Boolean(arrived?.keyFound)} what="key found">
@@ -120,7 +133,8 @@ function Arrived({ since, attribute, made }: { since: string; attribute: string;
         <Mark isDone={Boolean(arrived?.link)} what="call linked">
           {arrived?.link ? <><Time at={arrived.link.linkedAt} /> <a href={`/${arrived.link.conversationKind}s/${arrived.link.conversationId}`}>Open it</a></> : null}</Mark>
       </ul>
-      <p class="note">{made ? "Since this key was made." : "In the last 24 hours."} 401 means the key; copy it again. Exporters send every 5 seconds, and spans only when they end.</p>
+      <LastRefusal />
+      <p class="note">{made ? "Since this key was made." : "In the last 24 hours."} Exporters send every 5 seconds, and spans only when they end.</p>
     </section>
   );
 }
@@ -138,7 +152,7 @@ export default function Setup() {
       <Sources chosen={source.id} />
       <div class="two-columns reversed">
         <ol class="steps">
-          <li class="step stack"><h2>Make a key</h2><MakeKey made={made} onMade={setMade} /><Address url={url} onChange={setUrl} /></li>
+          <li class="step stack"><h2>Make a key</h2><MakeKey made={made} onMade={setMade} /><p class="note">401 means the key; copy it again.</p><Address url={url} onChange={setUrl} /></li>
           {source.steps({ url, key: made?.key ?? null }).map((step) => <StepItem key={step.title} step={step} />)}
         </ol>
         <Arrived since={since} attribute={source.attribute} made={made} />

@@ -3,15 +3,15 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { Failure, get, getPage, type Page } from "../base/api";
 import { count, plural } from "../base/format";
-import { onLiveNowAndThen } from "../base/live";
-import { announce, Loading, Problem, Title, useLoaded } from "../base/parts";
-import { rangeOf, SPANS } from "../base/query";
+import { isOfTraces, onLiveNowAndThen } from "../base/live";
+import { announce, FilterFold, Loading, Problem, Title, useLoaded } from "../base/parts";
+import { fixTime, rangeOf, SPANS } from "../base/query";
 import { Outside } from "../base/text";
 import { FilterBox } from "../explorer/filter-box";
 import { filtersOf, parameterOf, partsOf, refusedFilter, searchTerm, withFilters, type Filter } from "../explorer/filters";
 import { GroupBy, GroupList } from "../explorer/groups";
 import { Histogram, type Counts } from "../explorer/histogram";
-import { ResultCards, ResultTable, type TraceRow } from "../explorer/results";
+import { ResultCards, ResultTable, useReasons, type TraceRow } from "../explorer/results";
 
 const PAGE = 50;
 const SPAN = "24h";
@@ -88,7 +88,7 @@ function useNewer(address: string, rows: TraceRow[]): { newer: number; fresh: Ma
         setNewer(page.data.filter((row) => !known.has(row.traceId) && row.startedAt >= first).length);
       }, () => undefined);
     };
-    const stop = onLiveNowAndThen((event) => event.type !== "call", peek, SOON_MS, GAP_MS);
+    const stop = onLiveNowAndThen(isOfTraces, peek, SOON_MS, GAP_MS);
     return () => { stop(); abort.abort(); };
   }, [address]);
   return { newer, fresh, forget: () => { setNewer(0); setFresh(new Map()); } };
@@ -119,10 +119,10 @@ function List({ address, filters, range, opened, clear, anyTime, onFailure, isRe
       setFailure(error);
     }
   };
-  const props = { rows, term: searchTerm(filters), opened };
+  const props = { rows, reasons: useReasons(rows), term: searchTerm(filters), opened };
   return (
     <>
-      {newer > 0 ? <div><button type="button" class="button small" onClick={show}>{newer >= PAGE ? `${count(newer)} or more newer traces` : plural(newer, "newer trace")}: show</button></div> : null}
+      {newer > 0 ? <div class="row newer"><span>{newer >= PAGE ? `${count(newer)} or more newer traces` : plural(newer, "newer trace")}</span><button type="button" class="button small" onClick={show}>Show</button></div> : null}
       {first.failure && !isRefused ? <Problem failure={first.failure} again={first.again} /> : null}
       {!first.data ? (first.failure ? null : <Loading what="Loading traces" />) : rows.length === 0 && !last?.pagination.nextCursor ? <Nothing filters={filters} range={range} clear={clear} anyTime={anyTime} /> : (
         <>
@@ -141,6 +141,7 @@ export default function Traces() {
   const [query, go] = useParameters();
   const [opened] = useState(Date.now);
   const [failure, setFailure] = useState<unknown>(null);
+  const [isUnfolded, unfold] = useState(false);
   const filters = useMemo(() => filtersOf(query), [query]);
   const range = rangeOf(Object.fromEntries(query), SPAN, opened);
   const by = query.get("by") ?? undefined;
@@ -150,10 +151,7 @@ export default function Traces() {
   const narrow = (from: number, to: number) => go(changed(query, { from: new Date(from).toISOString(), to: new Date(to).toISOString(), span: undefined }));
   const clear = () => go(withFilters(query, []));
   // Who comes back from a result, or sends the address on, sees the same time.
-  const fix = () => {
-    if (isAbsolute || !range.from) return;
-    history.replaceState(null, "", `/traces?${changed(query, { from: range.from, to: new Date().toISOString(), span: undefined })}`);
-  };
+  const fix = () => fixTime(Object.fromEntries(query), SPAN, opened);
   const sentence = failure instanceof Failure && failure.status === 400 ? failure.message : "";
   const refused = sentence ? refusedFilter(filters, sentence) : -1;
   const hrefOf = (filter: Filter): string => `/traces?${changed(withFilters(query, [...filters, filter]), { by: undefined, pick: undefined })}`;
@@ -165,7 +163,8 @@ export default function Traces() {
   return (
     <div class="page stack">
       <Title text="Traces" />
-      <div class="row explorer-bar" role="search">
+      <div class={`row explorer-bar foldable${isUnfolded || refused >= 0 ? " unfolded" : ""}`} id="filters" tabIndex={-1} role="search">
+        <FilterFold used={filters.length} isOpen={isUnfolded || refused >= 0} onToggle={() => unfold(!isUnfolded)} />
         <FilterBox filters={filters} onChange={(next) => go(withFilters(query, next))} refusal={refused >= 0 ? { index: refused, sentence } : null} />
         <select class="select" aria-label="Time" value={isAbsolute ? "" : query.get("span") ?? SPAN}
           onChange={(event) => go(changed(query, { span: event.currentTarget.value, from: undefined, to: undefined }))}>
@@ -173,12 +172,14 @@ export default function Traces() {
           {SPANS.map((span) => <option key={span.id} value={span.id}>{span.label}</option>)}
         </select>
         <GroupBy by={by} onChange={(next) => go(changed(query, { by: next, pick: undefined }))} />
-        {filters.length ? <button type="button" class="button" onClick={clear}>Clear</button> : null}
+        {filters.length ? <button type="button" class="button folds" onClick={clear}>Clear</button> : null}
       </div>
       {counts.data ? <Histogram counts={counts.data} choose={narrow} /> : null}
+      <div id="rows" class="stack" tabIndex={-1}>
       {by ? <GroupList address={addressOf("/v1/traces/groups", filters, range, { by })} by={by} picked={query.getAll("pick")} onPick={pick} hrefOf={hrefOf} />
         : <List address={addressOf("/v1/traces", filters, range, { limit: PAGE })} filters={filters} range={range} opened={fix} clear={clear}
           anyTime={() => go(changed(query, { span: "all", from: undefined, to: undefined }))} onFailure={setFailure} isRefused={refused >= 0} />}
+      </div>
     </div>
   );
 }

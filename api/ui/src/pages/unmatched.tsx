@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { getPage, withQuery, type Page } from "../base/api";
 import { pathOf, sourceName } from "../base/conversations";
 import { count, plural } from "../base/format";
-import { onLiveNowAndThen } from "../base/live";
+import { isNoKey, onLiveNowAndThen } from "../base/live";
 import { announce, CopyButton, Loading, Problem, Time, Title, useLoaded } from "../base/parts";
 import { rangeOf, SPANS, useQuery, type Query } from "../base/query";
 import { Outside } from "../base/text";
@@ -102,7 +102,7 @@ function Nothing({ side, spanLabel, reason }: { side: Side; spanLabel: string; r
 function useLiveAgain(again: () => void): void {
   const latest = useRef(again);
   latest.current = again;
-  useEffect(() => onLiveNowAndThen(() => true, () => latest.current(), SOON_MS, GAP_MS), []);
+  useEffect(() => onLiveNowAndThen(isNoKey, () => latest.current(), SOON_MS, GAP_MS), []);
 }
 
 export default function UnmatchedPage() {
