@@ -5,6 +5,7 @@ import { elementsOf } from "../src/base/json";
 import { linesOf } from "../src/base/value";
 import { blanked, departure, documentOf, isSensitive, messagesOf } from "../src/waterfall/span";
 import { answersOf, linesOfTurns, type Line } from "../src/waterfall/said";
+import { figureText } from "../src/waterfall/bars";
 import { sorted, writerOf } from "../src/waterfall/figures";
 import { turn } from "./made";
 
@@ -80,6 +81,15 @@ test("a table sorts by any column, and what has no figure stands last", () => {
   assert.deepEqual(sorted(turns, "llm"), [2, 0, 1]);
   assert.deepEqual(sorted(turns, "interrupted"), [2, 0, 1]);
   assert.deepEqual(sorted(turns, "said"), [2, 0, 1]);
+});
+
+test("a stage's own figure is told beside what of it lies in the wait", () => {
+  const figure = (ownNs: number | null, inWaitNs: number | null, attribute: string | null = "ttft") => figureText({ stage: "llm", span: 0, ownNs, inWaitNs, attribute });
+  assert.equal(figure(620e6, 480e6), "LLM 620 ms, 480 ms of it in the wait; ttft");
+  assert.equal(figure(480e6, 480e6), "LLM 480 ms; ttft");
+  assert.equal(figure(300e6, 400e6), "LLM 400 ms in the wait; ttft 300 ms");
+  assert.equal(figure(null, 1.94e9, null), "LLM 1.94 s in the wait");
+  assert.equal(figure(null, null, null), "LLM");
 });
 
 test("a column has one unit", () => {

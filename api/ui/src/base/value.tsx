@@ -87,7 +87,7 @@ export function Value(props: ValueProps) {
   const short = folded(nice, lines, characters);
   const isLong = short.length < nice.length;
   return (
-    <div class="value">
+    <div class={`value${isLong || nice.includes("\n") || (printed && !printed.ok) ? "" : " short"}`}>
       {isAll && nice.length > WHOLE_MOST ? <Lines text={nice} name={name} /> : <pre class={reading ? "reading" : undefined}><Outside text={isAll ? nice : short} lines /></pre>}
       {printed && !printed.ok ? <p class="note">Not valid JSON at character {count(printed.at)}</p> : null}
       <span class="row">

@@ -31,11 +31,15 @@ function Extent({ from, to, scale, dashed = false }: { from: number; to: number;
   return <span class={`extent${dashed ? " dashed" : ""}`} style={{ left: scale.left(left), width: scale.width(left, right) }} />;
 }
 
-/** A stage's own figure, as it was reported: "first token 620 ms, 480 ms of it in the wait; lk.response.ttft". */
-export function figureText(one: StageFigure): string {
-  const own = one.ownNs === null ? "" : ` ${duration(one.ownNs)}`;
-  const part = one.ownNs === null || one.inWaitNs === null || one.inWaitNs === one.ownNs ? "" : `, ${duration(one.inWaitNs)} of it in the wait`;
-  return `${STAGE_NAMES[one.stage]}${own}${part}${one.attribute ? `; ${one.attribute}` : ""}`;
+/** A stage's own figure beside what of it lies in the wait: "LLM 620 ms, 480 ms of it in the wait; lk.response.ttft". */
+export function figureText({ stage, ownNs, inWaitNs, attribute }: StageFigure): string {
+  const name = STAGE_NAMES[stage];
+  const source = attribute ? `; ${attribute}` : "";
+  if (ownNs === null) return `${name}${inWaitNs === null ? "" : ` ${duration(inWaitNs)} in the wait`}${source}`;
+  if (inWaitNs === null || inWaitNs === ownNs) return `${name} ${duration(ownNs)}${source}`;
+  if (inWaitNs < ownNs) return `${name} ${duration(ownNs)}, ${duration(inWaitNs)} of it in the wait${source}`;
+  // A request that ended in a tool call counts to its end, not to its first token.
+  return `${name} ${duration(inWaitNs)} in the wait; ${attribute ?? "its own figure"} ${duration(ownNs)}`;
 }
 
 function SplitBar({ turn, row, scale }: { turn: Turn; row: Row; scale: Scale }) {

@@ -22,8 +22,8 @@ export function footOf(turns: readonly Turn[], column: Column): Foot {
 
 /** How a column writes its figures: seconds as soon as one of them is a second long, else milliseconds. */
 export function writerOf(most: number): (ns: number) => string {
-  if (most >= 999.5e6) return (ns) => `${(ns / 1e9).toFixed(2)} s`;
-  return (ns) => `${Math.round(ns / 1e6)} ms`;
+  if (most >= 999.5e6) return (ns) => ns === 0 ? "0" : `${(ns / 1e9).toFixed(2)} s`;
+  return (ns) => ns === 0 ? "0" : `${Math.round(ns / 1e6)} ms`;
 }
 
 export type SortBy = "number" | "start" | "said" | "interrupted" | Column;

@@ -4,12 +4,24 @@ import { offset } from "../base/format";
 import { shownTheme } from "../base/settings";
 import { Scale } from "./scale";
 import type { WaterfallState } from "./state";
-import { endOf, ERROR, hasFlag, ROLES } from "./timeline";
+import { endOf, ERROR, hasFlag, ROLES, type Timeline } from "./timeline";
 
 const EDGE_PX = 6;
 const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
-const LANES = 5; // the role "other", the first, has none
-const TOKENS = ["", "--role-user", "--role-turn-end", "--role-llm", "--role-tool", "--role-tts"];
+const LANES = 5; // the role "other", the first, has none of its own
+const TOKENS = ["--role-other", "--role-user", "--role-turn-end", "--role-llm", "--role-tool", "--role-tts"];
+
+/** One lane a role; a trace that has none of them fills the lanes by the depth of its spans. -1: not drawn. */
+function lanesOf(timeline: Timeline): Int8Array {
+  const lanes = new Int8Array(timeline.ids.length).fill(-1);
+  const hasRoles = timeline.role.some((role) => role > 0 && ROLES[role] !== undefined);
+  for (let span = 0; span < lanes.length; span++) {
+    const parent = timeline.parent[span]!; // comes before its children
+    if (hasRoles) lanes[span] = ROLES[timeline.role[span]!] === undefined ? -1 : timeline.role[span]! - 1;
+    else lanes[span] = parent < 0 ? 0 : (lanes[parent]! + 1) % LANES;
+  }
+  return lanes;
+}
 
 const wholeOf = (state: WaterfallState): Scale => new Scale(...state.extent.value, state.gaps);
 
@@ -33,12 +45,12 @@ function draw(canvas: HTMLCanvasElement, state: WaterfallState): void {
   if (timeline.callEnd !== null) pen.fillRect(x(timeline.callEnd), 0, width, height);
   const lane = (height - 6) / LANES;
   const colours = TOKENS.map((token) => token && colour(token)); // asking the style for every span takes longer than drawing
+  const lanes = lanesOf(timeline);
   for (let span = 0; span < timeline.ids.length; span++) {
-    const role = timeline.role[span]!;
-    if (ROLES[role] !== undefined && ROLES[role] !== "other") {
-      pen.fillStyle = colours[role]!;
+    if (lanes[span]! >= 0) {
+      pen.fillStyle = colours[timeline.role[span]!]!;
       const left = x(timeline.start[span]!);
-      pen.fillRect(left, (role - 1) * lane + 1, Math.max(1, x(endOf(timeline, span)) - left), Math.max(2, lane - 2));
+      pen.fillRect(left, lanes[span]! * lane + 1, Math.max(1, x(endOf(timeline, span)) - left), Math.max(2, lane - 2));
     }
   }
   pen.fillStyle = colour("--border-control"); // breaks of the axis

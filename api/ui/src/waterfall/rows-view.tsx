@@ -205,6 +205,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     getScrollElement: () => scroller.current,
     estimateSize: (index) => heightOf(rows[index]!, coarse),
     getItemKey: keyOf,
+    scrollPaddingEnd: RULER_PX, // the rows begin below it
     rangeExtractor: (range) => {
       const from = Math.max(0, range.startIndex - 8);
       const to = Math.min(rows.length - 1, range.endIndex + 8);

@@ -11,31 +11,33 @@ const MARKS_MOST = 8;
 const MARK_PX = 60; // of a mark's text, with what keeps it apart from the next
 const NOMINAL_PX = 640;
 
-/** Places of the ruler's marks: round times, none inside a break, none so near to another that they overlap. */
-export function marks(scale: Scale): number[] {
+/** The ruler's marks: round times, none inside a break, none so near to another,
+ * or to the end, that its text would not fit. */
+export function marks(scale: Scale): { step: number; places: number[] } {
   const step = STEPS.find((one) => scale.resolution * 1000 / one <= MARKS_MOST) ?? STEPS[STEPS.length - 1]!;
-  const out: number[] = [];
+  const places: number[] = [];
   let last = -Infinity;
   for (let at = Math.ceil(scale.from / step) * step; at <= scale.to; at += step) {
     const broken = scale.brokenAt(at);
     if (broken) { at = Math.ceil(broken.to / step) * step - step; continue; }
     const px = scale.px(at, NOMINAL_PX);
-    if (px - last < MARK_PX) continue;
-    out.push(at);
+    if (px - last < MARK_PX || px > NOMINAL_PX - MARK_PX / 2) continue;
+    places.push(at);
     last = px;
   }
-  return out;
+  return { step, places };
 }
 
 export function Ruler({ state, pointer, width, setWidth }: { state: WaterfallState; pointer: Signal<number | null>; width: number; setWidth: (px: number) => void }) {
   const scale = state.scale.value;
+  const { step, places } = marks(scale);
   return (
     <div class="ruler" onDblClick={() => state.fitAll()}>
       <span class="ruler-name">Span</span>
       <Divider width={width} set={setWidth} />
       <span class="ruler-duration">Duration</span>
       <span class="ruler-time" aria-hidden="true">
-        {marks(scale).map((at) => <span key={at} class="tick" style={{ left: scale.left(at) }}>{offset(at, scale.resolution * 10)}</span>)}
+        {places.map((at) => <span key={at} class="tick" style={{ left: scale.left(at) }}>{offset(at, step)}</span>)}
         <PointerLabel state={state} pointer={pointer} />
       </span>
     </div>

@@ -11,6 +11,7 @@ export interface Window { from: number; to: number }
 /** Where the server found the text in a span. */
 export interface Hit { place: "name" | "status" | "attribute" | "event"; key: string | null }
 
+const MARGIN = 0.01;
 const NO_GAPS: readonly Gap[] = [];
 const SMALLEST = 1e6; // 1 ms
 const FOLDS_MAX = 50;
@@ -56,7 +57,7 @@ export class WaterfallState {
     this.timeline = computed(() => shifted(this.received.value, this.shifts.value));
     this.extent = computed(() => extentOf(this.timeline.value));
     this.allGaps = computed(() => gapsOf(this.timeline.value));
-    this.shown = computed(() => this.window.value ?? padded(this.extent.value));
+    this.shown = computed(() => this.window.value ?? this.whole);
     this.scale = computed(() => new Scale(this.shown.value.from, this.shown.value.to, this.gaps));
     this.tree = computed(() => buildTree(this.timeline.value, this.byTurn.value && this.timeline.value.turns.length > 0));
     this.keys = computed(() => new Map(this.tree.value.nodes.map((node, at) => [node.key, at])));
@@ -91,6 +92,13 @@ export class WaterfallState {
       const place = shownAt(this.tree.value, this.places.value, row.node);
       return place < 0 ? -1 : this.rows.value[place]!.node;
     });
+  }
+
+  /** All of it, with a margin: a hundredth of what is not broken out. */
+  get whole(): Window {
+    const [from, to] = this.extent.value;
+    const margin = (flat(to, this.gaps) - flat(from, this.gaps)) * MARGIN;
+    return { from: from - margin, to: to + margin };
   }
 
   get gaps(): readonly Gap[] { return this.breaksGaps.value ? this.allGaps.value : NO_GAPS; }
@@ -162,7 +170,7 @@ export class WaterfallState {
   fitAll(): void { this.window.value = null; }
 
   setWindow(from: number, to: number): void {
-    const [least, most] = padded2(this.extent.value);
+    const { from: least, to: most } = this.whole;
     const width = Math.min(Math.max(to - from, SMALLEST), most - least);
     const begin = Math.min(Math.max(from, least), most - width);
     this.window.value = width >= most - least ? null : { from: begin, to: begin + width };
@@ -170,7 +178,7 @@ export class WaterfallState {
 
   /** What is broken out of the axis is no time for zooming and moving. */
   private setFlat(from: number, to: number): void {
-    const [least, most] = padded2(this.extent.value).map((at) => flat(at, this.gaps)) as [number, number];
+    const [least, most] = [this.whole.from, this.whole.to].map((at) => flat(at, this.gaps)) as [number, number];
     const width = Math.min(Math.max(to - from, SMALLEST), most - least);
     const begin = Math.min(Math.max(from, least), most - width);
     if (width >= most - least) this.window.value = null;
@@ -363,14 +371,4 @@ function renumbered(old: Timeline, next: Timeline): Map<string, string> {
     if (number !== undefined && number !== turn.number) moved.set(turnKey(turn.number), turnKey(number));
   }
   return moved;
-}
-
-function padded([from, to]: [number, number]): Window {
-  const [a, b] = padded2([from, to]);
-  return { from: a, to: b };
-}
-
-function padded2([from, to]: [number, number]): [number, number] {
-  const pad = (to - from) * 0.01;
-  return [from - pad, to + pad];
 }
