@@ -82,6 +82,21 @@ test("what comes below the view is counted until it was in view", () => {
   assert.deepEqual(state.below.value, { count: 0, row: -1 });
 });
 
+test("a span that the address names is selected when it comes, with all above it open", () => {
+  const few: Given[] = [{ parent: -1, start: 0, length: 9 }];
+  const all: Given[] = [...few, { parent: 0, start: 1, length: 8 }, { parent: 1, start: 2, length: 7 }, { parent: 2, start: 3, length: 6 }];
+  const state = new WaterfallState(timeline(few));
+  const wanted = timeline(all).ids[3]!;
+  state.fromQuery({ span: wanted });
+  assert.equal(state.missing, wanted);
+  assert.equal(state.toQuery()["span"], wanted);
+  state.update(timeline(all.slice(0, 2)));
+  assert.equal(state.missing, wanted);
+  state.update(timeline(all));
+  assert.equal(state.missing, null);
+  assert.ok(state.rows.value.some((row) => row.key === wanted) && state.isPanelOpen.value);
+});
+
 test("following keeps the end in the window, and no longer when it ends", () => {
   const state = new WaterfallState(timeline(family(10)));
   state.setWindow(6e9, 8e9);

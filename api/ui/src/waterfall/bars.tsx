@@ -46,6 +46,8 @@ function SplitBar({ turn, row, scale }: { turn: Turn; row: Row; scale: Scale }) 
   return (
     <>
       <Extent from={row.start} to={row.lastBelow} scale={scale} />
+      {turn.waits.filter((wait) => wait.isOver).map((wait, n) => wait.to < scale.from || wait.from > scale.to ? null
+        : <span key={`over-${n}`} class="split stage-over" title={`Stages overlap; they add up to ${duration(wait.sumsNs)}`} style={{ left: scale.left(cut(wait.from, scale)), width: scale.width(cut(wait.from, scale), cut(wait.to, scale)) }} />)}
       {turn.waits.flatMap((wait, n) => wait.segments.map((segment, i) => {
         const [left, right] = [cut(segment.from, scale), cut(segment.to, scale)];
         if (segment.to < scale.from || segment.from > scale.to) return null;

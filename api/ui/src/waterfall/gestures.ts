@@ -14,6 +14,13 @@ export interface Gestures {
   on: { onPointerDown: (event: PointerEvent) => void; onPointerMove: (event: PointerEvent) => void; onPointerLeave: () => void };
 }
 
+/** The click that a browser makes of a drag chooses no row. */
+function swallowClick(): void {
+  const swallow = (event: Event): void => { event.stopPropagation(); event.preventDefault(); };
+  addEventListener("click", swallow, { capture: true, once: true });
+  setTimeout(() => removeEventListener("click", swallow, true), 0);
+}
+
 /** `area` is where times are drawn. */
 export function useGestures(state: WaterfallState, scroller: { current: HTMLDivElement | null }, area: () => DOMRect | null): Gestures {
   const pointer = useSignal<number | null>(null);
@@ -41,7 +48,10 @@ export function useGestures(state: WaterfallState, scroller: { current: HTMLDivE
     const stop = (): void => { drag.current = null; range.value = null; };
     const onUp = (event: PointerEvent): void => {
       fingers.current.delete(event.pointerId);
-      if (range.value && event.type === "pointerup") state.setWindow(range.value.from, range.value.to);
+      if (range.value && event.type === "pointerup") {
+        state.setWindow(range.value.from, range.value.to);
+        swallowClick();
+      }
       stop();
     };
     const onKey = (event: KeyboardEvent): void => {

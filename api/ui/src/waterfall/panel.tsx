@@ -48,6 +48,8 @@ function ErrorBox({ span }: { span: Span }) {
   );
 }
 
+/** Facts at first sight; those in seconds are told as durations. */
+const SECONDS = new Set(["First token", "First byte"]);
 const FIRST: [string, string[]][] = [
   ["Model", ["gen_ai.response.model", "gen_ai.request.model"]], ["Provider", ["gen_ai.provider.name", "gen_ai.system"]],
   ["Tokens in", ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"]], ["Tokens out", ["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"]],
@@ -67,7 +69,9 @@ function Summary({ span, state, row }: { span: Span; state: WaterfallState; row:
   const isError = hasFlag(timeline, row.span, ERROR);
   const facts = FIRST.flatMap(([name, keys]): [string, preact.ComponentChildren][] => {
     const found = attribute(span, ...keys);
-    return found ? [[name, <Outside text={found.text} most={200} />]] : [];
+    if (!found) return [];
+    const isTime = SECONDS.has(name) && found.text !== "" && Number.isFinite(Number(found.text));
+    return [[name, <span title={found.key}>{isTime ? duration(Number(found.text) * 1e9) : <Outside text={found.text} most={200} />}</span>]];
   });
   return (
     <div class="stack">

@@ -263,8 +263,11 @@ export class WaterfallState {
     const now = (key: string): string => moved.get(key) ?? key;
     const known = new Set(this.received.value.ids);
     const fresh = timeline.ids.filter((id) => !known.has(id));
+    const awaited = this.missing;
     batch(() => {
       this.received.value = timeline;
+      const here = awaited === null ? -1 : timeline.ids.indexOf(awaited);
+      if (here >= 0) this.show(here); // the span that the address names has come
       if (fresh.length) this.fresh.value = new Set([...this.fresh.value, ...fresh]);
       if (this.isFollowing.value && this.window.value) this.followEnd();
       if (moved.size === 0) return;
@@ -349,7 +352,7 @@ export class WaterfallState {
     if (query["trace"]) this.select(query["trace"]);
     if (query["span"]) {
       const span = this.timeline.value.ids.indexOf(query["span"]);
-      if (span >= 0) this.show(span); else this.selected.value = query["span"];
+      if (span >= 0) this.show(span); else this.select(query["span"]);
     }
   }
 
