@@ -1,5 +1,6 @@
 #include "api/rest/opened.h"
 #include "api/rest/out.h"
+#include "api/rest/query.h"
 #include "api/rest/rest.h"
 #include "api/rest/trace_row.h"
 #include "api/rest/tree.h"
@@ -34,9 +35,22 @@ static int accept_quality(const char *accept, const char *type, int absent)
     return absent;
 }
 
-/* Protobuf only when it is named and JSON is not preferred. */
-static bool wants_protobuf(const struct http_request *request)
+enum { Q_FORMAT, Q_COUNT };
+enum { FORMAT_JSON = 0, FORMAT_PROTOBUF };
+
+static const char *const formats[] = {"json", "protobuf", NULL};
+
+static const struct query_rule rules[Q_COUNT] = {
+    [Q_FORMAT] = {.name = "format", .type = QUERY_WORD, .words = formats},
+};
+
+/* What the address says, for a link cannot name a header; else protobuf only when it is named and JSON is not
+ * preferred. */
+static bool wants_protobuf(const struct http_request *request, const struct query_value *format)
 {
+    if (format->has) {
+        return format->number == FORMAT_PROTOBUF;
+    }
     const char *accept = http_header(request, "Accept");
     if (accept == NULL) {
         return false;
@@ -48,10 +62,11 @@ static bool wants_protobuf(const struct http_request *request)
 void rest_trace_get(struct exchange *exchange)
 {
     struct opened opened;
-    if (!opened_init(exchange, &opened)) {
+    struct query_value query[Q_COUNT];
+    if (!query_read(exchange, rules, Q_COUNT, query) || !opened_init(exchange, &opened)) {
         return;
     }
-    bool is_protobuf = wants_protobuf(exchange_http(exchange));
+    bool is_protobuf = wants_protobuf(exchange_http(exchange), &query[Q_FORMAT]);
     struct out out;
     err_t err = OK;
     out_init(&out);

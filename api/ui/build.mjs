@@ -13,7 +13,7 @@ const build = join(here, "..", "..", "build");
 
 // The icons that the pages use; each is one <symbol> of a sprite.
 const ICONS = [
-  "check", "chevron-down", "chevron-right", "chevron-up", "circle-alert", "circle-help", "copy", "download", "external-link",
+  "check", "chevron-down", "chevron-right", "chevron-up", "circle-alert", "circle-help", "clock", "copy", "download", "external-link",
   "eye-off", "filter", "link", "log-out", "menu", "minus", "plus", "radio", "search", "table", "trash-2", "x",
 ];
 

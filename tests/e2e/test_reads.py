@@ -111,6 +111,20 @@ def test_accept_chooses(client, story, accept, content_type):
     assert (response.status, response.header("Content-Type")) == (200, content_type)
 
 
+@pytest.mark.parametrize("format, accept, content_type", [
+    ("protobuf", "*/*", PROTOBUF), ("protobuf", JSON, PROTOBUF), ("json", PROTOBUF, JSON), ("json", "*/*", JSON)])
+def test_the_address_chooses_before_accept(client, story, format, accept, content_type):
+    response = client.get(f"/v1/traces/{story.trace.hex()}?format={format}", {"Accept": accept})
+    assert (response.status, response.header("Content-Type")) == (200, content_type)
+
+
+@pytest.mark.parametrize("format", ["", "xml", "PROTOBUF", "protobuf,json", "%00"])
+def test_a_format_that_is_none_is_refused(client, story, format):
+    response = client.get(f"/v1/traces/{story.trace.hex()}?format={format}")
+    assert response.status == 400
+    assert "format" in error_of(response.body)[1]
+
+
 def test_a_trace_id_in_upper_case_is_the_same(client, story):
     assert client.get(f"/v1/traces/{story.trace.hex().upper()}").status == 200
 

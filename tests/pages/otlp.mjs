@@ -10,8 +10,9 @@ const any = (value) => typeof value === "string" ? { stringValue: value } : type
   : Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 const attributes = (values) => Object.entries(values).map(([key, value]) => ({ key, value: any(value) }));
 
-/** A span; `at` in milliseconds from the trace's start, `ms` long; `ms: null` has not ended. Events are { name, at, values }. */
-export const span = (name, { at = 0, ms = 100, parent, id = newSpanId(), values = {}, error, events = [] } = {}) => ({ name, at, ms, parent, id, values, error, events });
+/** A span; `at` in milliseconds from the trace's start, `ms` long; `ms: null` has not ended. Events are { name, at, values },
+ * links { traceId, spanId }. */
+export const span = (name, { at = 0, ms = 100, parent, id = newSpanId(), values = {}, error, events = [], links = [] } = {}) => ({ name, at, ms, parent, id, values, error, events, links });
 
 /** The body of an export: one resource, one scope, spans of one trace. */
 export function exportOf(traceId, startNs, resource, spans, scope = "tests") {
@@ -20,7 +21,8 @@ export function exportOf(traceId, startNs, resource, spans, scope = "tests") {
     scopeSpans: [{ scope: { name: scope }, spans: spans.map((one) => ({
       traceId, spanId: one.id, ...(one.parent ? { parentSpanId: one.parent } : {}), name: one.name, kind: 1,
       startTimeUnixNano: String(startNs + BigInt(one.at) * MS), endTimeUnixNano: one.ms === null ? "0" : String(startNs + BigInt(one.at + one.ms) * MS),
-      attributes: attributes(one.values), events: one.events.map((event) => ({ name: event.name, timeUnixNano: String(startNs + BigInt(event.at) * MS), attributes: attributes(event.values) })), ...(one.error ? { status: { code: 2, message: one.error } } : {}),
+      attributes: attributes(one.values), events: one.events.map((event) => ({ name: event.name, timeUnixNano: String(startNs + BigInt(event.at) * MS), attributes: attributes(event.values) })),
+      ...(one.links.length ? { links: one.links } : {}), ...(one.error ? { status: { code: 2, message: one.error } } : {}),
     })) }],
   }] };
 }

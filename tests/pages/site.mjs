@@ -100,8 +100,8 @@ export class Site {
   }
 
   /** A page of a reader's own, at an address, signed in or not. `before` gets it before its first request. */
-  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin", before = async () => {} } = {}) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width, height: 900 }, timezoneId: zone, locale: "en-GB",
+  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin", isTouched = false, before = async () => {} } = {}) {
+    const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width, height: 900 }, timezoneId: zone, locale: "en-GB", hasTouch: isTouched, isMobile: isTouched,
       permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);

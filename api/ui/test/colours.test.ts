@@ -1,7 +1,9 @@
-// What the eye needs, computed from tokens.css: text at least 4.7:1 and bars of the waterfall over 3:1 on every surface.
+// What the eye needs, computed from tokens.css: text at least 4.7:1 and bars of the waterfall over 3:1 on every surface,
+// and no two roles alike, also for eyes that tell fewer colours apart.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { converter, differenceCiede2000, filterDeficiencyDeuter, filterDeficiencyProt, filterDeficiencyTrit, type Color, type Rgb } from "culori";
 
 type Tokens = Record<string, string>;
 
@@ -44,6 +46,23 @@ test("contrast is computed as WCAG says", () => {
   assert.equal(contrast("#767676", "#FFFFFF").toFixed(2), "4.54");
 });
 
+const DIFFERENCE_LEAST: Record<string, number> = { light: 15, dark: 11 }; // CIEDE2000
+const differ = differenceCiede2000();
+const linear = converter("lrgb");
+
+/** The matrices hold for linear light; the library would apply them to the encoded values. */
+const inLinearLight = (filter: (colour: Rgb) => Rgb) => (colour: string): Color => {
+  const { r, g, b } = linear(colour)!;
+  const seen = filter({ mode: "rgb", r, g, b });
+  return { mode: "lrgb", r: seen.r, g: seen.g, b: seen.b };
+};
+const VISIONS: [string, (colour: string) => Color | string][] = [
+  ["normal", (colour) => colour],
+  ["protan", inLinearLight(filterDeficiencyProt(1) as (colour: Rgb) => Rgb)],
+  ["deutan", inLinearLight(filterDeficiencyDeuter(1) as (colour: Rgb) => Rgb)],
+  ["tritan", inLinearLight(filterDeficiencyTrit(1) as (colour: Rgb) => Rgb)],
+];
+
 for (const [theme, tokens] of THEMES) {
   test(`${theme}: every text can be read on every surface`, () => {
     for (const surface of SURFACES) for (const text of TEXTS) atLeast(tokens, text, surface, 4.7);
@@ -56,8 +75,22 @@ for (const [theme, tokens] of THEMES) {
     for (const surface of SURFACES) atLeast(tokens, "focus", surface, 3);
     for (const surface of ["canvas", "panel"]) atLeast(tokens, "border-control", surface, 3);
   });
-  test(`${theme}: no two roles have one colour`, () => {
-    const colours = ROLES.filter((role) => role.startsWith("role-")).map((role) => tokens[role]);
-    assert.equal(new Set(colours).size, colours.length);
-  });
+  for (const [vision, seen] of VISIONS) {
+    test(`${theme}: any two roles differ under ${vision} vision`, () => {
+      const roles = ROLES.filter((role) => role.startsWith("role-"));
+      assert.equal(roles.length, 6);
+      roles.forEach((a, i) => roles.slice(i + 1).forEach((b) => {
+        const got = differ(seen(tokens[a]!), seen(tokens[b]!));
+        assert.ok(got >= DIFFERENCE_LEAST[theme]!, `${a} and ${b}: ${got.toFixed(1)}, at least ${DIFFERENCE_LEAST[theme]}`);
+      }));
+    });
+  }
 }
+
+test("a difference that is too small is seen", () => {
+  assert.ok(differ("#2F9470", "#2F9472") < 11);
+  // Red and green of one lightness: apart for most, alike for a deuteranope.
+  const deutan = VISIONS.find(([name]) => name === "deutan")![1];
+  assert.ok(differ("#B06050", "#708050") > 30);
+  assert.ok(differ(deutan("#B06050"), deutan("#708050")) < 15);
+});

@@ -2,32 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { buildRows, buildTree, foldedAbove, responseFigures, spansInOrder, unfolding } from "../src/waterfall/rows";
+import { buildRows, buildTree, foldedAbove, spansInOrder, unfolding } from "../src/waterfall/rows";
+import { footOf } from "../src/waterfall/figures";
 import { WaterfallState } from "../src/waterfall/state";
-import { ERROR, PROVISIONAL, slowestTurn, STAGES, type Stage, type Timeline, type Turn } from "../src/waterfall/timeline";
-
-interface Given { parent: number; start: number; length: number; turn?: number; flags?: number }
-
-function turn(number: number, from: number, ns: number | null, kind = "spoken"): Turn {
-  const parts = Object.fromEntries(STAGES.map((stage) => [stage, 0])) as Record<Stage, number>;
-  parts.llm = ns ?? 0;
-  return {
-    number, kind, outcome: ns === null ? "no answer" : "answered", isInterrupted: false, hasError: false, span: -1, spanCount: 1, start: from, end: from + (ns ?? 0), said: "", answer: "",
-    waits: ns === null ? [] : [{ from, to: from + ns, parts, segments: [], stages: [], reportedNs: null, reportedBy: null, measuredNs: null, isSumsOnly: false, isOver: false, sumsNs: 0 }],
-  };
-}
-
-function timeline(spans: Given[], turns: Turn[] = []): Timeline {
-  const none = (): Int32Array => new Int32Array(spans.length).fill(-1);
-  return {
-    zeroNs: 0n, callEnd: null, isLive: false, names: spans.map((_, i) => `span ${i}`), services: [], labels: [],
-    traces: [{ id: "trace", rootName: null, service: null, isOpen: false, hasRoot: true, matches: [], start: 0, end: 0, spanCount: 0, errorCount: 0, missingParents: 0 }],
-    ids: spans.map((_, i) => i.toString(16).padStart(8, "0").padEnd(16, "0")), trace: new Int32Array(spans.length), parent: Int32Array.from(spans, (one) => one.parent),
-    name: Int32Array.from(spans, (_, i) => i), service: none(), label: none(), start: Float64Array.from(spans, (one) => one.start), length: Float64Array.from(spans, (one) => one.length),
-    role: new Uint8Array(spans.length), flags: Uint8Array.from(spans, (one) => one.flags ?? 0), turn: Int32Array.from(spans, (one) => one.turn ?? -1), turns, shown: spans.length,
-    total: spans.length, isCut: false, errors: spans.filter((one) => ((one.flags ?? 0) & ERROR) !== 0).length, clocks: [], revision: 0,
-  };
-}
+import { ERROR, PROVISIONAL, slowestTurn } from "../src/waterfall/timeline";
+import { timeline, turn, type Given } from "./made";
 
 /** Any forest: a parent comes before its children, as the server's rows do. */
 const forests = fc.array(fc.record({ up: fc.nat(), start: fc.integer({ min: -1000, max: 1000 }), length: fc.nat(1000), turn: fc.integer({ min: -1, max: 2 }), flags: fc.constantFrom(0, ERROR, PROVISIONAL) }), { maxLength: 60 })
@@ -93,11 +72,12 @@ test("a turn that one span holds is that span's row", () => {
   assert.deepEqual(rows.map((row) => [row.kind, row.span]), [["span", 0], ["turn", 1], ["span", 2]]);
 });
 
-test("figures: median by nearest rank, p95 only from twenty on", () => {
+test("figures: nearest rank, p95 only from twenty on, and only of turns that have one", () => {
   const turns = Array.from({ length: 20 }, (_, i) => turn(i + 1, 0, (i + 1) * 100));
-  const given = timeline([{ parent: -1, start: 0, length: 1 }], turns);
-  assert.deepEqual(responseFigures(given, 1000), { median: 1000, p95: 1900, over: 10, of: 20 });
-  assert.equal(responseFigures({ ...given, turns: turns.slice(1) }, 1000).p95, null);
+  assert.deepEqual(footOf(turns, "response"), { median: 1000, p95: 1900, slowest: 2000 });
+  assert.deepEqual(footOf([...turns, turn(21, 0, null)], "llm"), { median: 1000, p95: 1900, slowest: 2000 });
+  assert.equal(footOf(turns.slice(1), "response").p95, null);
+  assert.deepEqual(footOf([turn(1, 0, null)], "response"), { median: null, p95: null, slowest: null });
   assert.equal(slowestTurn(turns), turns[19]);
   assert.equal(slowestTurn([turn(1, 0, null)]), null);
 });

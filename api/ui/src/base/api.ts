@@ -40,7 +40,7 @@ export interface Ask {
 }
 
 /** One request. Throws Failure. A 401 of a page that had a session opens the sign-in form over it. */
-export async function ask<T>(path: string, options: Ask = {}): Promise<T> {
+async function answerOf(path: string, options: Ask): Promise<Response> {
   const { method = "GET", body, headers = {}, signal: abort } = options;
   let response: Response;
   try {
@@ -64,8 +64,12 @@ export async function ask<T>(path: string, options: Ask = {}): Promise<T> {
     }
     throw failure;
   }
-  return await response.json() as T;
+  return response;
 }
+
+export const ask = async <T,>(path: string, options: Ask = {}): Promise<T> => await (await answerOf(path, options)).json() as T;
+/** As it came: what is shown as JSON must not go through doubles. */
+export const askText = async (path: string, options: Ask = {}): Promise<string> => (await answerOf(path, options)).text();
 
 export interface Page<T> {
   data: T[];

@@ -48,6 +48,12 @@ export function clockTime(ms: number, now: number = Date.now()): string {
   return at.mo === today.mo && at.d === today.d ? time : `${at.d} ${MONTHS[at.mo]} ${time}`;
 }
 
+/** 15:43, as a window's title has it. */
+export function shortTime(ms: number): string {
+  const at = fields(ms);
+  return `${two(at.h)}:${two(at.mi)}`;
+}
+
 /** 22 Nov 2026 15:43:45 */
 export function longTime(ms: number): string {
   const at = fields(ms);

@@ -74,3 +74,29 @@ export function printJson(source: string): Printed {
 
 /** Does a text look as if it meant to be an object or a list? */
 export const looksLikeJson = (text: string): boolean => /^\s*[[{]/.test(text);
+
+/** The texts of the elements of a JSON list, or of the list that an object holds under one of these names. The text
+ * must be JSON. */
+export function elementsOf(source: string, names: string[]): string[] {
+  const out: string[] = [];
+  let depth = 0;
+  let from = -1;     // where an element begins
+  let within = -1;   // depth of the list
+  let key = "";      // the last text at depth 1
+  const close = (at: number): void => { if (from >= 0 && source.slice(from, at).trim()) out.push(source.slice(from, at).trim()); };
+  for (let at = 0; at < source.length; at++) {
+    const c = source[at]!;
+    if (c === '"') {
+      const begin = at;
+      for (at++; source[at] !== '"' && at < source.length; at++) if (source[at] === "\\") at++;
+      if (depth === 1 && within < 0) key = source.slice(begin + 1, at);
+    } else if (c === "[" || c === "{") {
+      depth++;
+      if (within < 0 && c === "[" && (depth === 1 || (depth === 2 && names.includes(key)))) { within = depth; from = at + 1; }
+    } else if (c === "]" || c === "}") {
+      if (depth === within) { close(at); return out; }
+      depth--;
+    } else if (c === "," && depth === within) { close(at); from = at + 1; }
+  }
+  return out;
+}

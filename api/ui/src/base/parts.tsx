@@ -16,10 +16,14 @@ export function announce(sentence: string): void {
   waiting = setTimeout(() => { lastSaid = Date.now(); announcement.value = sentence; }, rest);
 }
 
-/** The page's title in the window, and its h1, which takes the focus after a navigation. */
+/** What is selected on the page: its window's title begins with it. */
+export const titleWithin = signal("");
+
+/** The page's title in the window, and its h1 (`children` where it says more), which takes the focus after a navigation. */
 export function Title({ text, children }: { text: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => { document.title = `${text} - calltrace`; }, [text]);
+  const within = titleWithin.value;
+  useEffect(() => { document.title = [within, text, "calltrace"].filter(Boolean).join(" - "); }, [text, within]);
   useEffect(() => { heading.current?.focus({ preventScroll: true }); }, []);
   return <h1 ref={heading} tabIndex={-1}>{children ?? text}</h1>;
 }
@@ -31,7 +35,7 @@ export function Time({ at }: { at: string | null | undefined }) {
   return <time dateTime={exactTime(ns)} title={exactTime(ns)}>{clockTime(Number(ns / 1_000_000n))}</time>;
 }
 
-export function CopyButton({ value, label, small = true }: { value: () => string | Promise<string>; label: string; small?: boolean }) {
+export function CopyButton({ value, label, small = true, icon = "copy" }: { value: () => string | Promise<string>; label: string; small?: boolean; icon?: string }) {
   const [said, say] = useState("");
   const copy = async () => {
     const text = await value();
@@ -41,7 +45,7 @@ export function CopyButton({ value, label, small = true }: { value: () => string
   };
   return (
     <button type="button" class={`button plain${small ? " small" : ""}`} onClick={copy} aria-label={said || label} title={said || label}>
-      <Icon name={said ? "check" : "copy"} />{said ? <span role="status">{said}</span> : null}
+      <Icon name={said ? "check" : icon} />{said ? <span role="status">{said}</span> : null}
     </button>
   );
 }
@@ -62,8 +66,8 @@ export function Problem({ failure, again }: { failure: unknown; again?: () => vo
   );
 }
 
-/** Grey rows, after 200 ms. */
-export function Loading({ rows = 6, what = "Loading" }: { rows?: number; what?: string }) {
+/** Grey rows, after 200 ms; after 5 s a sentence, with what is known of how much there is. */
+export function Loading({ rows = 6, what = "Loading", much = "" }: { rows?: number; what?: string; much?: string }) {
   const [isShown, show] = useState(false);
   const [isLong, setLong] = useState(false);
   useEffect(() => {
@@ -75,7 +79,7 @@ export function Loading({ rows = 6, what = "Loading" }: { rows?: number; what?: 
   return (
     <div class="stack" role="status" aria-label={what}>
       {Array.from({ length: rows }, (_, i) => <div key={i} class="skeleton" />)}
-      {isLong ? <p class="note">Still loading.</p> : null}
+      {isLong ? <p class="note">Still loading.{much ? ` ${much}` : ""}</p> : null}
     </div>
   );
 }

@@ -8,6 +8,8 @@ export const theme = signal<Theme>("system");
 export const shownTheme = signal<"light" | "dark">("light");
 export const singleKeys = signal(true);
 export const targetMs = signal(1000);
+/** While a screen is shared: what people said, and values whose key says so, are blank. */
+export const hidesSensitive = signal(false);
 
 const NAME = "calltrace.settings";
 
@@ -25,6 +27,7 @@ export function startSettings(): void {
   if (kept["theme"] === "light" || kept["theme"] === "dark") theme.value = kept["theme"];
   if (kept["zone"] === "utc") zone.value = "utc" as Zone;
   if (kept["singleKeys"] === false) singleKeys.value = false;
+  if (kept["hidesSensitive"] === true) hidesSensitive.value = true;
   if (typeof kept["targetMs"] === "number" && kept["targetMs"] > 0) targetMs.value = kept["targetMs"];
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = signal(dark.matches);
@@ -35,7 +38,7 @@ export function startSettings(): void {
     shownTheme.value = shown;
   });
   effect(() => {
-    const value = JSON.stringify({ theme: theme.value, zone: zone.value, singleKeys: singleKeys.value, targetMs: targetMs.value });
+    const value = JSON.stringify({ theme: theme.value, zone: zone.value, singleKeys: singleKeys.value, targetMs: targetMs.value, hidesSensitive: hidesSensitive.value });
     try { localStorage.setItem(NAME, value); } catch { /* a browser that keeps nothing still shows the pages */ }
   });
 }

@@ -1,56 +1,98 @@
-// A value from outside: short ones whole, long ones folded, large ones only when asked for. Folded text is not in the
-// page at all; copying takes the whole value always.
-import { useState } from "preact/hooks";
+// A value from outside: short ones whole, long ones folded, very long ones line by line in a view of their own, the
+// largest only when asked for. Folded text is not in the page at all; copying takes the whole value always.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { askText } from "./api";
 import { bytes, count } from "./format";
 import { looksLikeJson, printJson } from "./json";
 import { CopyButton } from "./parts";
 import { Outside } from "./text";
+import { useVirtual } from "./virtual";
 
 const CHARACTERS = 2000;
 const LINES = 20;
-const SHOWN_MOST = 200_000; // beyond, pieces of it at a time
+const WHOLE_MOST = 200_000; // beyond, only the lines in view are in the page
+const PRINTED_MOST = 1_000_000; // JSON beyond is not indented
+const ASKED_LEAST = 1_000_000; // octets, from which on a value is loaded only when asked for
+const LINE_PX = 18;
+const CHARACTER_PX = 7.3; // of the small mono type, rounded up
 
-function folded(text: string): string {
-  const lines = text.split("\n", LINES + 1);
-  const cut = lines.length > LINES ? lines.slice(0, LINES).join("\n") : text;
-  return cut.length > CHARACTERS ? cut.slice(0, CHARACTERS) : cut;
+function folded(text: string, lines: number, characters: number): string {
+  const first = text.split("\n", lines + 1);
+  const cut = first.length > lines ? first.slice(0, lines).join("\n") : text;
+  return cut.length > characters ? cut.slice(0, characters) : cut;
 }
 
-export function Value({ text, name, href, length, reading = false }: { text: string; name: string; href?: string | undefined; length?: number | undefined; reading?: boolean }) {
+/** A text's lines, those that are wider than the view broken into pieces. */
+export function linesOf(text: string, width: number): string[] {
+  const out: string[] = [];
+  for (const line of text.split("\n")) {
+    for (let at = 0; at === 0 || at < line.length; at += width) out.push(line.slice(at, at + width));
+  }
+  return out;
+}
+
+function Lines({ text, name }: { text: string; name: string }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(60);
+  const lines = useMemo(() => linesOf(text, width), [text, width]);
+  useLayoutEffect(() => { setWidth(Math.max(20, Math.floor(scroller.current!.clientWidth / CHARACTER_PX) - 1)); }, []);
+  const virtual = useVirtual({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => LINE_PX });
+  useEffect(() => { virtual.measure(); }, [lines]);
+  return (
+    <div class="lines" ref={scroller} tabIndex={0} role="group" aria-label={`${name}, ${count(lines.length)} lines`}>
+      <div style={{ height: `${virtual.getTotalSize()}px` }}>
+        {virtual.getVirtualItems().map((item) => <pre key={item.key} style={{ transform: `translateY(${item.start}px)` }}><Outside text={lines[item.index] ?? ""} lines /></pre>)}
+      </div>
+    </div>
+  );
+}
+
+export interface ValueProps {
+  text: string;
+  name: string;
+  /** Where it lies when it is not in `text`, and its size in octets. */
+  href?: string | undefined;
+  length?: number | undefined;
+  reading?: boolean;
+  /** What is shown of it at first. */
+  lines?: number;
+  characters?: number;
+}
+
+/** A value that did not come with its span. Up to 1 MB it comes as soon as it is shown. */
+function Elsewhere({ href, length, ...props }: ValueProps & { href: string; length: number }) {
   const [loaded, setLoaded] = useState<string | null>(null);
   const [failure, setFailure] = useState("");
-  const [shown, setShown] = useState(0); // characters beyond the fold
-  if (href !== undefined && loaded === null) {
-    const load = async () => {
-      try {
-        const response = await fetch(href, { credentials: "same-origin", cache: "no-store" });
-        if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-        setLoaded(await response.text());
-      } catch (error) {
-        setFailure(error instanceof Error ? error.message : "It did not load.");
-      }
-    };
-    return (
-      <span class="row"><span>This value is {bytes(length ?? 0)}. It is not loaded with the page.</span>
-        <button type="button" class="button small" onClick={load}>Load</button><a class="button small" href={href} download={`${name}.txt`}>Download</a>
-        {failure ? <span class="error-text" role="alert">{failure}</span> : null}</span>
-    );
-  }
-  const whole = loaded ?? text;
-  const printed = looksLikeJson(whole) && whole.length <= SHOWN_MOST * 5 ? printJson(whole) : null;
-  const nice = printed?.ok ? printed.text : whole;
-  const short = folded(nice);
-  const cut = shown > 0 ? nice.slice(0, short.length + shown) : short;
-  const rest = nice.length - cut.length;
+  const load = (): void => {
+    setFailure("");
+    askText(href).then(setLoaded, (error: unknown) => setFailure(error instanceof Error ? error.message : "It did not load."));
+  };
+  useEffect(() => { if (length < ASKED_LEAST) load(); }, [href]);
+  if (loaded !== null) return <Value {...props} text={loaded} />;
+  if (length < ASKED_LEAST && !failure) return <span class="note">Loading {bytes(length)}.</span>;
   return (
-    <div class="value">
-      <pre class={reading ? "reading" : undefined}><Outside text={cut} lines /></pre>
+    <span class="row"><span>This value is {bytes(length)}. It is not loaded with the page.</span>
+      <button type="button" class="button small" onClick={load}>Load</button><a class="button small" href={href} download={`${props.name}.txt`}>Download</a>
+      <CopyButton value={() => askText(href)} label={`Copy ${props.name}`} />
+      {failure ? <span class="error-text" role="alert">{failure}</span> : null}</span>
+  );
+}
+
+export function Value(props: ValueProps) {
+  const { text, name, href, length = 0, reading = false, lines = LINES, characters = CHARACTERS } = props;
+  const [isAll, setAll] = useState(false);
+  const printed = useMemo(() => looksLikeJson(text) && text.length <= PRINTED_MOST ? printJson(text) : null, [text]);
+  if (href !== undefined) return <Elsewhere {...props} href={href} length={length} />;
+  const nice = printed?.ok ? printed.text : text;
+  const short = folded(nice, lines, characters);
+  const isLong = short.length < nice.length;
+  return (
+    <div class={`value${isLong || nice.includes("\n") || (printed && !printed.ok) ? "" : " short"}`}>
+      {isAll && nice.length > WHOLE_MOST ? <Lines text={nice} name={name} /> : <pre class={reading ? "reading" : undefined}><Outside text={isAll ? nice : short} lines /></pre>}
       {printed && !printed.ok ? <p class="note">Not valid JSON at character {count(printed.at)}</p> : null}
       <span class="row">
-        {rest > 0 ? <button type="button" class="button small plain" onClick={() => setShown(Math.min(nice.length, shown + SHOWN_MOST))}>
-          {rest <= SHOWN_MOST ? `Show all ${count(whole.length)} characters` : `Show ${count(SHOWN_MOST)} more of ${count(whole.length)} characters`}</button> : null}
-        {shown > 0 ? <button type="button" class="button small plain" onClick={() => setShown(0)}>Show less</button> : null}
-        <CopyButton value={() => whole} label={`Copy ${name}`} />
+        {isLong ? <button type="button" class="button small plain" onClick={() => setAll(!isAll)}>{isAll ? "Show less" : `Show all ${count(text.length)} characters`}</button> : null}
+        <CopyButton value={() => text} label={`Copy ${name}`} />
       </span>
     </div>
   );

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer, type VirtualizerOptions } from "@tanstack/virtual-core";
 
-type Options = Pick<VirtualizerOptions<HTMLElement, HTMLElement>, "count" | "getScrollElement" | "estimateSize" | "getItemKey" | "rangeExtractor"> & { overscan?: number };
+type Options = Pick<VirtualizerOptions<HTMLElement, HTMLElement>, "count" | "getScrollElement" | "estimateSize" | "getItemKey" | "rangeExtractor"> & { overscan?: number; scrollPaddingEnd?: number };
 
 export function useVirtual(options: Options): Virtualizer<HTMLElement, HTMLElement> {
   const [, setTurn] = useState(0);

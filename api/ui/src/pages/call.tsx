@@ -1,23 +1,24 @@
 // A call or chat: what happened (Tracing), what was said (Transcript), what it is linked by (Details).
-import { useCallback } from "preact/hooks";
+import { useCallback, useRef } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { Failure, get } from "../base/api";
 import { sourceName, stateName } from "../base/conversations";
-import { durationMs, longTime, offset, plural, zone } from "../base/format";
+import { durationMs, longTime, plural, shortTime, zone } from "../base/format";
 import { CopyButton, Loading, Problem, Time, Title, useLoaded } from "../base/parts";
 import { Outside } from "../base/text";
 import { Value } from "../base/value";
+import { Why } from "../base/why";
 import { Waterfall } from "../waterfall/waterfall";
+import { Transcript, type Tool } from "./transcript";
 
 interface Shown {
   id: string; title: string | null; status: string | null; source: string; startedAt?: string | null; startTimestamp?: string | null; endedAt?: string | null;
   endTimestamp?: string | null; durationMs: number | null; callDirection?: string | null; interfaceType?: string | null; endedStatus?: string | null;
   externalId: string | null; livekitRoomId?: string | null; vapiCallId?: string | null; traceId?: string | null; createdAt: string; summary?: string | null;
   supersededByCallId?: string | null; properties?: Record<string, unknown> | null; agents?: unknown; customers?: unknown;
-  toolInvocations?: { name: string; parameters: unknown; result: unknown; startOffsetMs?: number; startTimestamp?: string }[] | null;
+  toolInvocations?: Tool[] | null;
 }
 interface LinkedTrace { traceId: string; rootName: string | null; service: string | null; spanCount: number; errorCount: number; matches: { kind: string; value: string }[]; startTime?: string; startedAt?: string }
-interface Entry { role: string; text: string; startOffsetMs?: number; endOffsetMs?: number; startTimestamp?: string }
 interface Link { traceId: string; kind: string; value: string; linkedAt: string }
 
 const KEYS: [keyof Shown, string][] = [["externalId", "external"], ["livekitRoomId", "livekit"], ["vapiCallId", "vapi"], ["traceId", "trace"]];
@@ -28,10 +29,11 @@ function Head({ call, kind, traces }: { call: Shown; kind: string; traces: Linke
   void zone.value;
   const errors = traces?.reduce((sum, trace) => sum + trace.errorCount, 0) ?? 0;
   const spans = traces?.reduce((sum, trace) => sum + trace.spanCount, 0) ?? 0;
-  const name = `${kind === "chats" ? "Chat" : "Call"}, ${longTime(Date.parse(startOf(call)))}`;
+  const what = kind === "chats" ? "Chat" : "Call";
+  const start = Date.parse(startOf(call));
   return (
     <header class="stack call-head">
-      <div class="row"><a href="/calls">{"\u2039"} Calls</a><Title text={name} />
+      <div class="row"><a href="/calls">{"\u2039"} Calls</a><Title text={`${what} ${shortTime(start)}`}>{what}, {longTime(start)}</Title>
         <span>{kind === "chats" ? "Chat" : stateName(call.status)}{call.endedStatus ? `: ${call.endedStatus.toLowerCase().replaceAll("_", " ")}` : ""}</span>
         {call.durationMs !== null ? <span>{durationMs(call.durationMs)}</span> : null}
         {call.interfaceType || call.callDirection ? <span>{[call.interfaceType, call.callDirection].filter(Boolean).map((one) => one!.toLowerCase()).join(", ")}</span> : null}
@@ -51,31 +53,9 @@ function NoTraces({ call }: { call: Shown }) {
     return <p class="empty">No spans yet. Exporters send every 5 seconds, and spans only when they end. This page updates by itself.</p>;
   }
   const keys = keysOf(call);
-  if (keys.length === 0) return <p class="empty">No trace is linked. The call was created without externalId, livekitRoomId or vapiCallId. <a href="/unmatched?side=calls">Open in Unmatched</a></p>;
-  return <p class="empty">No trace is linked. This call holds {keys.map(([kind, value]) => <span key={kind}>{kind} <Outside class="mono" text={value} most={80} /> </span>)}; no trace carries it. Values must be equal byte for byte. <a href="/unmatched">Open in Unmatched</a></p>;
-}
-
-function Transcript({ base, call }: { base: string; call: Shown }) {
-  const loaded = useLoaded(`${base}/transcript`, (abort) => get<{ entries: Entry[] }>(`${base}/transcript`, abort));
-  if (loaded.failure) return <Problem failure={loaded.failure} again={loaded.again} />;
-  if (!loaded.data) return <Loading what="Loading the transcript" />;
-  const zero = Date.parse(startOf(call));
-  const at = (entry: { startOffsetMs?: number | undefined; startTimestamp?: string | undefined }): number => entry.startOffsetMs ?? (entry.startTimestamp ? Date.parse(entry.startTimestamp) - zero : 0);
-  const lines = [
-    ...loaded.data.entries.map((entry) => ({ at: at(entry), entry, tool: null })),
-    ...(call.toolInvocations ?? []).map((tool) => ({ at: at(tool), entry: null, tool })),
-  ].sort((a, b) => a.at - b.at);
-  if (lines.length === 0) return <p class="empty">This {base.includes("/chat/") ? "chat" : "call"} has no transcript. <a href={location.pathname.replace(/\/transcript$/, "/tracing")}>Tracing</a> shows what the spans heard.</p>;
   return (
-    <ol class="transcript">
-      {lines.map((line, index) => (
-        <li key={index} class="transcript-line">
-          <span class="mono quiet">{offset(line.at * 1e6, 1e8)}</span>
-          {line.entry ? <><b>{line.entry.role === "AGENT" ? "Agent" : "User"}</b><p class="reading"><Outside text={line.entry.text} lines /></p></>
-            : <><b class="quiet">tool</b><div class="stack"><Outside class="mono" text={line.tool!.name} /><Value text={JSON.stringify(line.tool!.parameters)} name="the parameters" /><Value text={typeof line.tool!.result === "string" ? line.tool!.result : JSON.stringify(line.tool!.result)} name="the result" /></div></>}
-        </li>
-      ))}
-    </ol>
+    <p class="empty">No trace is linked. {keys.length ? <>This call holds {keys.map(([kind, value]) => <span key={kind}>{kind} <Outside class="mono" text={value} most={80} /> </span>)}. </> : null}
+      <Why side="calls" id={call.id} at={Date.parse(call.createdAt)} link="Open in Unmatched" /></p>
   );
 }
 
@@ -112,6 +92,7 @@ export default function Call({ id, tab }: { id: string; tab?: string }) {
   const { path } = useLocation();
   const kind = path.startsWith("/chats/") ? "chats" : "calls";
   const base = `/v1/${kind === "chats" ? "chat" : "call"}/${encodeURIComponent(id)}`;
+  const view = useRef("");
   const call = useLoaded(base, (abort) => get<Shown>(base, abort));
   const traces = useLoaded(`${base}/traces`, (abort) => get<LinkedTrace[]>(`${base}/traces?limit=100`, abort));
   const isMine = useCallback((event: { conversation?: string; trace?: string }): boolean => {
@@ -125,14 +106,17 @@ export default function Call({ id, tab }: { id: string; tab?: string }) {
   }
   if (!call.data) return <div class="page"><Loading what="Loading the call" /></div>;
   const now = tab ?? "tracing";
+  if (now === "tracing") view.current = location.search; // another tab and back shows the same
+  const shown = traces.data?.reduce((sum, trace) => sum + trace.spanCount, 0) ?? 0;
   return (
     <div class="page stack call-page">
       <Head call={call.data} kind={kind} traces={traces.data} />
       <nav class="tabs row" aria-label="About this call">
-        {TABS.map(([name, text]) => <a key={name} class="tab" href={`/${kind}/${id}/${name}`} aria-current={now === name ? "page" : undefined}>{text}</a>)}
+        {TABS.map(([name, text]) => <a key={name} class="tab" href={`/${kind}/${id}/${name}${name === "tracing" ? view.current : ""}`} aria-current={now === name ? "page" : undefined}>{text}</a>)}
       </nav>
-      {now === "transcript" ? <Transcript base={base} call={call.data} /> : now === "details" ? <Details call={call.data} kind={kind} />
-        : <Waterfall path={`${base}/timeline`} isMine={isMine} empty={<NoTraces call={call.data} />} download={traces.data?.[0] ? `/v1/traces/${traces.data[0].traceId}` : base} />}
+      {now === "transcript" ? <Transcript base={base} page={`/${kind}/${id}`} zeroMs={Date.parse(startOf(call.data))} tools={call.data.toolInvocations ?? []} /> : now === "details" ? <Details call={call.data} kind={kind} />
+        : <Waterfall path={`${base}/timeline`} isMine={isMine} empty={<NoTraces call={call.data} />} needsTurns
+          much={shown > 0 ? `The ${kind === "chats" ? "chat" : "call"} has ${plural(shown, "span")}.` : ""} />}
     </div>
   );
 }

@@ -1,40 +1,58 @@
 // One trace by itself: what called what, what failed, and which call it belongs to.
-import { useCallback } from "preact/hooks";
-import { Failure, get } from "../base/api";
-import { CopyButton, Problem, Time, Title, useLoaded } from "../base/parts";
-import { Icon, Outside } from "../base/text";
+import { useCallback, useState } from "preact/hooks";
+import { get } from "../base/api";
+import { clockTime, zone } from "../base/format";
+import { CopyButton, Time, Title, useLoaded } from "../base/parts";
+import { Outside } from "../base/text";
+import { Why } from "../base/why";
+import { Downloads } from "../waterfall/panel";
+import type { Match, Timeline } from "../waterfall/timeline";
 import { Waterfall } from "../waterfall/waterfall";
 
-interface Link { conversationId: string; conversationKind: string; kind: string; value: string; linkedAt: string }
+interface Started { startedAt?: string | null; startTimestamp?: string | null; createdAt: string }
 
-function Belongs({ trace }: { trace: string }) {
-  const path = `/v1/links?trace=${trace}&limit=20`;
-  const links = useLoaded(path, (abort) => get<Link[]>(path, abort));
-  if (links.failure) return links.failure instanceof Failure && links.failure.status === 400 ? null : <Problem failure={links.failure} again={links.again} />;
-  if (!links.data) return null;
-  if (links.data.length === 0) return <p>Belongs to no call. <a href="/unmatched">How to mend</a></p>;
+/** "call 15:31:02": people know a call by its time. */
+function Conversation({ match }: { match: Match }) {
+  void zone.value;
+  const path = `/v1/${match.conversationKind === "chat" ? "chat" : "call"}/${match.conversation}`;
+  const loaded = useLoaded(path, (abort) => get<Started>(path, abort));
+  const started = loaded.data ? loaded.data.startedAt ?? loaded.data.startTimestamp ?? loaded.data.createdAt : null;
+  return <a href={`/${match.conversationKind === "chat" ? "chats" : "calls"}/${match.conversation}`}>{match.conversationKind} {started === null ? match.conversation.slice(0, 8) : clockTime(Date.parse(started))}</a>;
+}
+
+function Belongs({ timeline }: { timeline: Timeline }) {
+  const trace = timeline.traces[0];
+  if (!trace) return null;
+  if (trace.matches.length === 0) return <p>Belongs to no call. <Why side="traces" id={trace.id} at={Number(timeline.zeroNs / 1_000_000n)} link="How to mend" /></p>;
   return (
     <ul class="belongs">
-      {links.data.map((link, index) => (
-        <li key={index}>Belongs to <a href={`/${link.conversationKind === "chat" ? "chats" : "calls"}/${link.conversationId}`}>{link.conversationKind} {link.conversationId.slice(0, 8)}</a>, matched
-          by {link.kind} <Outside class="mono" text={link.value} most={80} />, linked <Time at={link.linkedAt} /></li>
+      {trace.matches.map((match, index) => (
+        <li key={index}>Belongs to <Conversation match={match} />, matched by <Outside class="mono" text={match.attribute ?? match.kind} most={80} /> <Outside class="mono" text={match.value} most={80} />, linked <Time at={match.linkedAt} /></li>
       ))}
     </ul>
   );
 }
 
+function nameOf(timeline: Timeline | null, trace: string): string {
+  if (!timeline?.traces[0]) return `Trace ${trace.slice(0, 4)}..${trace.slice(-4)}`;
+  return timeline.traces[0].rootName ?? "Root not received yet";
+}
+
 export default function Trace({ id }: { id: string }) {
   const isMine = useCallback((event: { trace?: string }): boolean => event.trace === id, [id]);
+  const [timeline, setTimeline] = useState<Timeline | null>(null);
   if (!/^[0-9a-fA-F]{32}$/.test(id)) return <div class="page stack"><Title text="Not found" /><p>A trace id has 32 hexadecimal digits. <a href="/traces">Traces</a></p></div>;
   const trace = id.toLowerCase();
+  const name = nameOf(timeline, trace);
   return (
     <div class="page stack call-page">
       <header class="stack">
-        <div class="row"><a href="/traces">{"\u2039"} Traces</a><Title text={`Trace ${trace.slice(0, 4)}..${trace.slice(-4)}`} /><CopyButton value={() => trace} label="Copy the trace id" />
-          <a class="button small" href={`/v1/traces/${trace}`} download={`${trace}.json`}><Icon name="download" />OTLP JSON</a></div>
-        <Belongs trace={trace} />
+        <div class="row"><a href="/traces">{"\u2039"} Traces</a><Title text={name}><Outside text={name} most={120} /></Title>
+          <span class="row"><code title={trace}>{trace.slice(0, 4)}..{trace.slice(-4)}</code><CopyButton value={() => trace} label="Copy the trace id" /></span>
+          <Downloads trace={trace} /></div>
+        {timeline ? <Belongs timeline={timeline} /> : null}
       </header>
-      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} download={`/v1/traces/${trace}`} empty={<p class="empty">This trace has no spans.</p>} />
+      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} onTimeline={setTimeline} empty={<p class="empty">This trace has no spans.</p>} />
     </div>
   );
 }

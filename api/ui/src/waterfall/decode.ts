@@ -13,7 +13,7 @@ interface WireTurn {
 }
 interface WireTrace {
   traceId: string; rootName: string | null; rootSpanId: string | null; service: string | null; isOpen: boolean; startNs: number; lengthNs: number;
-  spanCount: number; errorCount: number; missingParents: number;
+  lastSeenAt: string; spanCount: number; errorCount: number; missingParents: number;
 }
 interface WireLink {
   trace: number; conversationId: string; conversationKind: string; kind: string; value: string; linkedAt: string;
@@ -47,7 +47,16 @@ function placeOf(link: WireLink): string {
   return link.foundOn.isResource ? `${link.foundOn.attribute}, on the resource` : `${link.foundOn.attribute}, on ${link.foundOn.spanName ?? "a span"}`;
 }
 
-export function decode(wire: WireTimeline): Timeline {
+const ARRIVING_MS = 30_000;
+
+/** Up to when a trace's open spans run: to now while its spans arrive, else to the last end known. */
+function openUntil(trace: WireTrace, zeroNs: bigint, nowMs: number): number {
+  const last = trace.startNs + trace.lengthNs;
+  const isArriving = trace.isOpen && Math.abs(nowMs - Date.parse(trace.lastSeenAt)) < ARRIVING_MS;
+  return isArriving ? Math.max(last, nowMs * 1e6 - Number(zeroNs)) : last;
+}
+
+export function decode(wire: WireTimeline, nowMs: number): Timeline {
   const zeroNs = nsOf(wire.zero);
   if (zeroNs === null) throw new Error("The timeline has no beginning.");
   const { columns } = wire;
@@ -56,19 +65,19 @@ export function decode(wire: WireTimeline): Timeline {
   const rowOf = (trace: number, id: string): number => rows.get(`${trace}/${id}`) ?? -1;
   const matches: Match[][] = wire.traces.map(() => []);
   for (const link of wire.links) {
-    matches[link.trace]?.push({ kind: link.kind, value: link.value, linkedAt: link.linkedAt, foundOn: placeOf(link), conversation: link.conversationId, conversationKind: link.conversationKind });
+    matches[link.trace]?.push({ kind: link.kind, value: link.value, linkedAt: link.linkedAt, attribute: link.foundOn?.attribute ?? null, foundOn: placeOf(link), conversation: link.conversationId, conversationKind: link.conversationKind });
   }
   const traces: TraceInfo[] = wire.traces.map((trace, index) => ({
     id: trace.traceId, rootName: trace.rootName, service: trace.service, isOpen: trace.isOpen, hasRoot: trace.rootSpanId !== null, matches: matches[index]!,
-    start: trace.startNs, end: trace.startNs + trace.lengthNs, spanCount: trace.spanCount, errorCount: trace.errorCount, missingParents: trace.missingParents,
+    start: trace.startNs, end: trace.startNs + trace.lengthNs, lastSeen: trace.lastSeenAt, spanCount: trace.spanCount, errorCount: trace.errorCount, missingParents: trace.missingParents,
   }));
   const turns: Turn[] = wire.turns.map((turn) => ({
     number: turn.number, kind: turn.kind, outcome: turn.outcome, isInterrupted: turn.isInterrupted, hasError: turn.hasError,
     span: turn.topSpans.length ? rowOf(turn.topTraces[0]!, turn.topSpans[0]!) : -1, spanCount: turn.spanCount, start: turn.startNs,
     end: turn.startNs + turn.lengthNs, said: turn.said ?? "", answer: turn.answer ?? "", waits: turn.waits.map((wait) => waitOf(wait, rowOf)),
   }));
-  // What has not ended runs to the last end known of its trace.
-  const lengthOf = (ns: number | null, row: number): number => columns.flags[row]! & OPEN ? Math.max(ns ?? 0, traces[columns.trace[row]!]!.end - columns.startNs[row]!) : ns ?? 0;
+  const until = wire.traces.map((trace) => openUntil(trace, zeroNs, nowMs));
+  const lengthOf = (ns: number | null, row: number): number => columns.flags[row]! & OPEN ? Math.max(ns ?? 0, until[columns.trace[row]!]! - columns.startNs[row]!) : ns ?? 0;
   return {
     zeroNs, callEnd: wire.endNs, isLive: wire.isLive, traces, names: wire.names, services: wire.services, labels: wire.labels, ids: columns.id,
     trace: Int32Array.from(columns.trace), parent: Int32Array.from(columns.parent), name: Int32Array.from(columns.name),

@@ -2,11 +2,28 @@
 import { useEffect, useRef } from "preact/hooks";
 import { offset } from "../base/format";
 import { shownTheme } from "../base/settings";
+import { Scale } from "./scale";
 import type { WaterfallState } from "./state";
-import { endOf, ERROR, hasFlag, ROLES } from "./timeline";
+import { endOf, ERROR, hasFlag, ROLES, type Timeline } from "./timeline";
 
-const LANES = 5; // the role "other", the first, has none
-const TOKENS = ["", "--role-user", "--role-turn-end", "--role-llm", "--role-tool", "--role-tts"];
+const EDGE_PX = 6;
+const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+const LANES = 5; // the role "other", the first, has none of its own
+const TOKENS = ["--role-other", "--role-user", "--role-turn-end", "--role-llm", "--role-tool", "--role-tts"];
+
+/** One lane a role; a trace that has none of them fills the lanes by the depth of its spans. -1: not drawn. */
+function lanesOf(timeline: Timeline): Int8Array {
+  const lanes = new Int8Array(timeline.ids.length).fill(-1);
+  const hasRoles = timeline.role.some((role) => role > 0 && ROLES[role] !== undefined);
+  for (let span = 0; span < lanes.length; span++) {
+    const parent = timeline.parent[span]!; // comes before its children
+    if (hasRoles) lanes[span] = ROLES[timeline.role[span]!] === undefined ? -1 : timeline.role[span]! - 1;
+    else lanes[span] = parent < 0 ? 0 : (lanes[parent]! + 1) % LANES;
+  }
+  return lanes;
+}
+
+const wholeOf = (state: WaterfallState): Scale => new Scale(...state.extent.value, state.gaps);
 
 function draw(canvas: HTMLCanvasElement, state: WaterfallState): void {
   const timeline = state.timeline.value;
@@ -19,8 +36,8 @@ function draw(canvas: HTMLCanvasElement, state: WaterfallState): void {
   pen.scale(ratio, ratio);
   const style = getComputedStyle(canvas);
   const colour = (token: string): string => style.getPropertyValue(token).trim() || "gray";
-  const [from, to] = state.extent.value;
-  const x = (at: number): number => (at - from) / (to - from) * width;
+  const scale = wholeOf(state);
+  const x = (at: number): number => scale.px(at, width);
   pen.fillStyle = colour("--panel");
   pen.fillRect(0, 0, width, height);
   pen.fillStyle = colour("--border");
@@ -28,13 +45,18 @@ function draw(canvas: HTMLCanvasElement, state: WaterfallState): void {
   if (timeline.callEnd !== null) pen.fillRect(x(timeline.callEnd), 0, width, height);
   const lane = (height - 6) / LANES;
   const colours = TOKENS.map((token) => token && colour(token)); // asking the style for every span takes longer than drawing
+  const lanes = lanesOf(timeline);
   for (let span = 0; span < timeline.ids.length; span++) {
-    const role = timeline.role[span]!;
-    if (ROLES[role] !== undefined && ROLES[role] !== "other") {
-      pen.fillStyle = colours[role]!;
+    if (lanes[span]! >= 0) {
+      pen.fillStyle = colours[timeline.role[span]!]!;
       const left = x(timeline.start[span]!);
-      pen.fillRect(left, (role - 1) * lane + 1, Math.max(1, x(endOf(timeline, span)) - left), Math.max(2, lane - 2));
+      pen.fillRect(left, lanes[span]! * lane + 1, Math.max(1, x(endOf(timeline, span)) - left), Math.max(2, lane - 2));
     }
+  }
+  pen.fillStyle = colour("--border-control"); // breaks of the axis
+  for (const { gap } of scale.breaks) {
+    pen.fillRect(x(gap.from), 0, 1, height);
+    pen.fillRect(x(gap.to), 0, 1, height);
   }
   pen.fillStyle = colour("--error-mark");
   for (let span = 0; span < timeline.ids.length; span++) {
@@ -47,7 +69,9 @@ export function Minimap({ state }: { state: WaterfallState }) {
   const drag = useRef<{ mode: "new" | "move" | "from" | "to"; at: number; from: number; to: number } | null>(null);
   const timeline = state.timeline.value;
   const [from, to] = state.extent.value;
+  const scale = wholeOf(state);
   const w = state.shown.value;
+  const gaps = state.gaps;
   useEffect(() => {
     const element = canvas.current!;
     const again = (): void => draw(element, state);
@@ -55,15 +79,16 @@ export function Minimap({ state }: { state: WaterfallState }) {
     const watch = new ResizeObserver(again);
     watch.observe(element);
     return () => watch.disconnect();
-  }, [timeline, shownTheme.value]);
+  }, [timeline, gaps, shownTheme.value]);
   const timeAt = (event: PointerEvent): number => {
     const box = canvas.current!.getBoundingClientRect();
-    return from + (event.clientX - box.left) / box.width * (to - from);
+    return scale.timeAt(event.clientX - box.left, box.width);
   };
   const onDown = (event: PointerEvent): void => {
     const at = timeAt(event);
-    const near = (to - from) * 6 / canvas.current!.clientWidth;
-    const mode = Math.abs(at - w.from) < near ? "from" : Math.abs(at - w.to) < near ? "to" : state.window.value && at > w.from && at < w.to ? "move" : "new";
+    const { left, width } = canvas.current!.getBoundingClientRect();
+    const isNear = (edge: number): boolean => Math.abs(event.clientX - left - Math.min(Math.max(scale.px(edge, width), 0), width)) < EDGE_PX;
+    const mode = isNear(w.from) ? "from" : isNear(w.to) ? "to" : state.window.value && at > w.from && at < w.to ? "move" : "new";
     drag.current = { mode, at, from: w.from, to: w.to };
     canvas.current!.setPointerCapture(event.pointerId);
   };
@@ -79,24 +104,24 @@ export function Minimap({ state }: { state: WaterfallState }) {
   const handle = (which: "from" | "to") => {
     const value = which === "from" ? w.from : w.to;
     const move = (event: KeyboardEvent): void => {
-      const step = (to - from) / 100 * (event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0);
-      if (!step) return;
+      const step = (STEPS[event.key] ?? 0) * (to - from) / 100;
+      const next = event.key === "Home" ? from : event.key === "End" ? to : step ? value + step : null;
+      if (next === null) return;
       event.preventDefault();
       event.stopPropagation();
-      if (which === "from") state.setWindow(w.from + step, w.to); else state.setWindow(w.from, w.to + step);
+      if (which === "from") state.setWindow(Math.min(next, w.to), w.to); else state.setWindow(w.from, Math.max(next, w.from));
     };
     return (
       <span class="handle" role="slider" tabIndex={0} aria-label={which === "from" ? "Window begins" : "Window ends"} aria-valuemin={from / 1e9} aria-valuemax={to / 1e9}
-        aria-valuenow={value / 1e9} aria-valuetext={offset(value, 1e8)} style={{ left: `${(value - from) / (to - from) * 100}%` }} onKeyDown={move} />
+        aria-valuenow={value / 1e9} aria-valuetext={offset(value, 1e8)} style={{ left: scale.left(Math.min(Math.max(value, from), to)) }} onKeyDown={move} />
     );
   };
-  const left = (w.from - from) / (to - from) * 100;
-  const right = (w.to - from) / (to - from) * 100;
+  const [begin, end] = [Math.max(w.from, from), Math.min(w.to, to)];
   return (
     <div class="minimap">
       <canvas ref={canvas} aria-hidden="true" onPointerDown={onDown} onPointerMove={onMove} onPointerUp={() => { drag.current = null; }} />
-      <span class="shade" style={{ left: "0", width: `${Math.max(0, left)}%` }} />
-      <span class="shade" style={{ left: `${Math.min(100, right)}%`, right: "0" }} />
+      <span class="shade" style={{ left: "0", width: scale.left(begin) }} />
+      <span class="shade" style={{ left: scale.left(end), right: "0" }} />
       {handle("from")}{handle("to")}
     </div>
   );

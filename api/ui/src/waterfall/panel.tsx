@@ -1,35 +1,37 @@
 // The selected row in full: what failed, what was said, every attribute, and the raw span.
-import { useState } from "preact/hooks";
-import { ask } from "../base/api";
-import { clockTime, duration, exactTime, nsOf, offset } from "../base/format";
-import { CopyButton, Loading, Problem, useLoaded } from "../base/parts";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { askText } from "../base/api";
+import { clockTime, count, duration, exactTime, offset, plural, zone } from "../base/format";
+import { CopyButton, Loading, Problem, Time, useLoaded } from "../base/parts";
+import { hidesSensitive } from "../base/settings";
 import { Icon, Outside } from "../base/text";
 import { Value } from "../base/value";
+import { Attributes, Events, HideSensitive, Links } from "./attributes";
+import { figureText, isBeforeParent } from "./bars";
+import { ConversationTab } from "./conversation";
+import { clockSentence } from "./notes";
 import type { Row } from "./rows";
-import { attribute, conversationOf, isSensitive, plain, type KeyValue, type Message, type Part, type Span, type SpanDocument } from "./span";
-import type { WaterfallState } from "./state";
-import { outcomeWord } from "./strip";
+import { shiftOf } from "./shift";
+import { attribute, blanked, conversationOf, documentOf, isSensitive, plain, type Span, type SpanDocument } from "./span";
+import type { Hit, WaterfallState } from "./state";
 import { ERROR, hasFlag, letter, responseNs, ROLE_NAMES, roleOf, spanName, STAGE_NAMES, STAGES } from "./timeline";
 
-interface OtlpDocument { resourceSpans: { resource?: { attributes?: KeyValue[] }; scopeSpans: { scope?: SpanDocument["scope"]; spans: Span[] }[] }[] }
+interface LoadedSpan { document: SpanDocument; raw: string }
 
-async function loadSpan(trace: string, span: string, abort: AbortSignal): Promise<{ document: SpanDocument; raw: string }> {
-  const response = await ask<OtlpDocument>(`/v1/traces/${trace}/spans/${span}`, { signal: abort });
-  for (const resource of response.resourceSpans ?? []) {
-    for (const scope of resource.scopeSpans) {
-      const found = scope.spans[0];
-      if (found) return { document: { span: found, resource: resource.resource?.attributes ?? [], scope: scope.scope ?? {} }, raw: JSON.stringify(response, null, 2) };
-    }
-  }
-  throw new Error("The span is not there any more.");
+async function loadSpan(trace: string, span: string, abort: AbortSignal): Promise<LoadedSpan> {
+  const raw = await askText(`/v1/traces/${trace}/spans/${span}`, { signal: abort });
+  const document = documentOf(raw);
+  if (!document) throw new Error("The span is not there any more.");
+  return { document, raw };
 }
 
 let lastTab = "Summary"; // the last used stays
-const hideSensitive = { value: false };
 
 function Facts({ facts }: { facts: [string, preact.ComponentChildren][] }) {
   return <dl class="facts">{facts.map(([name, value]) => <div key={name} class="fact"><dt>{name}</dt><dd>{value}</dd></div>)}</dl>;
 }
+
+const STACK_LINES = 8;
 
 function ErrorBox({ span }: { span: Span }) {
   const exception = span.events?.find((one) => one.name === "exception");
@@ -41,11 +43,13 @@ function ErrorBox({ span }: { span: Span }) {
     <div class="problem-box stack" role="group" aria-label="Error">
       <b>{type ? <Outside text={type} /> : "error"}</b>
       {message ? <Value text={message} name="the message" /> : null}
-      {stack ? <details><summary>Stack, {stack.split("\n").length} lines</summary><Value text={stack} name="the stack" /></details> : null}
+      {stack ? <section><h3>Stack, {plural(stack.split("\n").length, "line")}</h3><Value text={stack} name="the stack" lines={STACK_LINES} /></section> : null}
     </div>
   );
 }
 
+/** Facts at first sight; those in seconds are told as durations. */
+const SECONDS = new Set(["First token", "First byte"]);
 const FIRST: [string, string[]][] = [
   ["Model", ["gen_ai.response.model", "gen_ai.request.model"]], ["Provider", ["gen_ai.provider.name", "gen_ai.system"]],
   ["Tokens in", ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"]], ["Tokens out", ["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"]],
@@ -65,7 +69,9 @@ function Summary({ span, state, row }: { span: Span; state: WaterfallState; row:
   const isError = hasFlag(timeline, row.span, ERROR);
   const facts = FIRST.flatMap(([name, keys]): [string, preact.ComponentChildren][] => {
     const found = attribute(span, ...keys);
-    return found ? [[name, <Outside text={found.text} most={200} />]] : [];
+    if (!found) return [];
+    const isTime = SECONDS.has(name) && found.text !== "" && Number.isFinite(Number(found.text));
+    return [[name, <span title={found.key}>{isTime ? duration(Number(found.text) * 1e9) : <Outside text={found.text} most={200} />}</span>]];
   });
   return (
     <div class="stack">
@@ -73,125 +79,39 @@ function Summary({ span, state, row }: { span: Span; state: WaterfallState; row:
       {facts.length ? <Facts facts={facts} /> : null}
       {LONG.map(([name, keys]) => {
         const found = attribute(span, ...keys);
-        return found ? <section key={name}><h3>{name}</h3><Value text={found.text} name={name} href={found.href} length={found.length} reading /></section> : null;
+        if (!found) return null;
+        return <section key={name}><h3>{name}</h3>{hidesSensitive.value && isSensitive(found.key) ? <p class="quiet">hidden</p> : <Value text={found.text} name={name} href={found.href} length={found.length} reading />}</section>;
       })}
       {!isError && facts.length === 0 && !LONG.some(([, keys]) => attribute(span, ...keys)) ? <p class="note">This span carries none of the facts that calltrace knows. Its attributes tell more.</p> : null}
     </div>
   );
 }
 
-function PartView({ part, result }: { part: Part; result: Part | undefined }) {
-  if (part.kind === "call") {
-    return (
-      <div class="card tool-card"><b>{"\u25c6"} <Outside text={part.name || "tool call"} /></b><Value text={part.text} name="the arguments" />
-        {result ? <><h3>Result</h3><Value text={result.text} name="the result" /></> : <p class="note">No result in this request</p>}</div>
-    );
-  }
-  return <Value text={part.text} name="the text" reading />;
+export const Downloads = ({ trace }: { trace: string }) => (
+  <span class="row">
+    <a class="button small" href={`/v1/traces/${trace}`} download={`${trace}.json`}><Icon name="download" />Trace as JSON</a>
+    <a class="button small" href={`/v1/traces/${trace}?format=protobuf`} download={`${trace}.pb`}><Icon name="download" />Trace as protobuf</a>
+  </span>
+);
+
+function Raw({ trace, raw }: { trace: string; raw: string }) {
+  return <div class="stack"><div class="row"><Downloads trace={trace} /><HideSensitive /></div><Value text={hidesSensitive.value ? blanked(raw) : raw} name="the raw span" /></div>;
 }
 
-function Messages({ messages }: { messages: Message[] }) {
-  const [isAll, setAll] = useState(false);
-  const results = new Map(messages.flatMap((one) => one.parts).filter((part) => part.kind === "result" && part.id).map((part) => [part.id!, part]));
-  const calls = new Set(messages.flatMap((one) => one.parts).filter((part) => part.kind === "call" && part.id).map((part) => part.id!));
-  const hidden = isAll || messages.length <= 6 ? 0 : messages.length - 6;
-  const shown = hidden ? [...messages.slice(0, 3), ...messages.slice(-3)] : messages;
-  return (
-    <ol class="messages">
-      {shown.map((message, index) => {
-        const parts = message.parts.filter((part) => !(part.kind === "result" && part.id && calls.has(part.id)));
-        return (
-          <>
-            {hidden && index === 3 ? <li><button type="button" class="button small" onClick={() => setAll(true)}>Show {hidden} more messages</button></li> : null}
-            {parts.length ? <li class={`message role-${message.role}`}><h3><Outside text={message.role} most={40} /></h3>
-              {parts.map((part, n) => <PartView key={n} part={part} result={part.id ? results.get(part.id) : undefined} />)}</li> : null}
-          </>
-        );
-      })}
-    </ol>
-  );
+type Tab = [name: string, text: string, draw: () => preact.ComponentChildren];
+
+function tabsOf({ document, raw }: LoadedSpan, state: WaterfallState, row: Row, hit: Hit | undefined): Tab[] {
+  const { span } = document;
+  const tabs: Tab[] = [["Summary", "Summary", () => <Summary span={span} state={state} row={row} />]];
+  if (conversationOf(span)) tabs.push(["Conversation", "Conversation", () => <ConversationTab span={span} state={state} row={row} />]);
+  tabs.push(["Attributes", `Attributes ${count(span.attributes?.length ?? 0)}`, () => <Attributes document={document} sought={hit?.place === "attribute" ? hit.key : null} />]);
+  if (span.events?.length) tabs.push(["Events", `Events ${count(span.events.length)}`, () => <Events span={span} sought={hit?.place === "event" ? hit.key : null} />]);
+  if (span.links?.length) tabs.push(["Links", `Links ${count(span.links.length)}`, () => <Links span={span} state={state} />]);
+  tabs.push(["Raw", "Raw", () => <Raw trace={state.timeline.value.traces[row.trace]!.id} raw={raw} />]);
+  return tabs;
 }
 
-function ConversationTab({ span }: { span: Span }) {
-  const conversation = conversationOf(span)!;
-  return (
-    <div class="stack reading">
-      {conversation.isDelta ? <p class="note">This span holds only what is new in its request; the rest stands in the span that it is linked to.</p> : null}
-      <Messages messages={conversation.messages} />
-      {conversation.answer.length ? <section><h3>Answer</h3><Messages messages={conversation.answer} /></section> : null}
-      <p class="quiet">From {conversation.sources.join(", ") || "events"}</p>
-    </div>
-  );
-}
-
-function AttributeTable({ title, list, filter, hide, searchable }: { title: string; list: KeyValue[]; filter: string; hide: boolean; searchable: boolean }) {
-  const shown = list.filter((one) => !filter || one.key.toLowerCase().includes(filter) || plain(one.value).text.toLowerCase().includes(filter));
-  if (list.length === 0) return null;
-  return (
-    <section>
-      <h3>{title} <span class="quiet">{shown.length === list.length ? list.length : `${shown.length} of ${list.length}`}</span></h3>
-      <dl class="attributes">
-        {shown.map((one, index) => {
-          const value = plain(one.value);
-          const isHidden = hide && isSensitive(one.key);
-          return (
-            <div key={index} class="attribute">
-              <dt><Outside class="mono" text={one.key} most={255} />{value.type !== "text" ? <span class="tag">{value.type}</span> : null}{isSensitive(one.key) ? <span class="tag warn">sensitive</span> : null}</dt>
-              <dd>{isHidden ? <span class="quiet">hidden</span> : <Value text={value.text} name={one.key} href={value.href} length={value.length} />}
-                <span class="row">{value.href ? null : <CopyButton value={() => `${one.key}=${value.text}`} label={`Copy ${one.key}=value`} />}
-                  {searchable && value.type !== "list" && value.type !== "map" && value.text.length <= 128 && !value.href ? <a href={`/traces?attr=${encodeURIComponent(`${one.key}:${value.text}`)}`}>Find traces with this</a> : null}</span></dd>
-            </div>
-          );
-        })}
-      </dl>
-    </section>
-  );
-}
-
-function Attributes({ document }: { document: SpanDocument }) {
-  const [filter, setFilter] = useState("");
-  const [hide, setHide] = useState(hideSensitive.value);
-  const text = filter.toLowerCase();
-  return (
-    <div class="stack">
-      <div class="row"><input class="input" type="search" aria-label="Filter attributes" placeholder="Filter attributes" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />
-        <label class="row"><input type="checkbox" checked={hide} onChange={(event) => { hideSensitive.value = event.currentTarget.checked; setHide(hideSensitive.value); }} />Hide sensitive</label></div>
-      <AttributeTable title="Span" list={document.span.attributes ?? []} filter={text} hide={hide} searchable />
-      <AttributeTable title="Resource" list={document.resource} filter={text} hide={hide} searchable />
-      <AttributeTable title="Scope" filter={text} hide={hide} searchable={false}
-        list={[{ key: "name", value: { stringValue: document.scope.name ?? "" } }, { key: "version", value: { stringValue: document.scope.version ?? "" } }, ...document.scope.attributes ?? []]} />
-    </div>
-  );
-}
-
-function Events({ span }: { span: Span }) {
-  return (
-    <ol class="stack">
-      {span.events!.map((event, index) => {
-        const at = nsOf(event.timeUnixNano ?? "");
-        const start = nsOf(span.startTimeUnixNano ?? "");
-        return (
-          <li key={index}><h3><Outside text={event.name ?? ""} /> <span class="quiet">{at !== null && start !== null ? `+${duration(Number(at - start))}` : ""}</span></h3>
-            <AttributeTable title="Attributes" list={event.attributes ?? []} filter="" hide={hideSensitive.value} searchable={false} /></li>
-        );
-      })}
-    </ol>
-  );
-}
-
-function Links({ span, state }: { span: Span; state: WaterfallState }) {
-  return (
-    <ol class="stack">
-      {span.links!.map((link, index) => {
-        const here = state.timeline.value.ids.indexOf(link.spanId ?? "");
-        return (
-          <li key={index} class="row"><code>{link.traceId}</code><code>{link.spanId}</code>
-            {here >= 0 ? <button type="button" class="button small" onClick={() => state.show(here)}>Open span</button> : <a href={`/traces/${encodeURIComponent(link.traceId ?? "")}?span=${encodeURIComponent(link.spanId ?? "")}`}>Open trace</a>}</li>
-        );
-      })}
-    </ol>
-  );
-}
+const TAB_OF: Partial<Record<Hit["place"], string>> = { attribute: "Attributes", event: "Events" };
 
 function SpanTabs({ state, row }: { state: WaterfallState; row: Row }) {
   const timeline = state.timeline.value;
@@ -199,18 +119,13 @@ function SpanTabs({ state, row }: { state: WaterfallState; row: Row }) {
   const id = timeline.ids[row.span]!;
   const loaded = useLoaded(`${trace}/${id}`, (abort) => loadSpan(trace, id, abort));
   const [tab, setTab] = useState(lastTab);
+  // A hit of the search is shown where it stands; that is no choice of the reader's, and the next span has the last one.
+  const hit = state.query.value.trim() ? state.serverHits.value.get(id) : undefined;
+  const sought = hit ? TAB_OF[hit.place] : undefined;
+  useEffect(() => { if (sought) setTab(sought); }, [sought, hit?.key]);
   if (loaded.failure) return <Problem failure={loaded.failure} again={loaded.again} />;
   if (!loaded.data) return <Loading what="Loading the span" />;
-  const { document, raw } = loaded.data;
-  const { span } = document;
-  const tabs: [string, string, () => preact.ComponentChildren][] = [
-    ["Summary", "Summary", () => <Summary span={span} state={state} row={row} />],
-    ...(conversationOf(span) ? [["Conversation", "Conversation", () => <ConversationTab span={span} />] as [string, string, () => preact.ComponentChildren]] : []),
-    ["Attributes", `Attributes ${span.attributes?.length ?? 0}`, () => <Attributes document={document} />],
-    ...(span.events?.length ? [["Events", `Events ${span.events.length}`, () => <Events span={span} />] as [string, string, () => preact.ComponentChildren]] : []),
-    ...(span.links?.length ? [["Links", `Links ${span.links.length}`, () => <Links span={span} state={state} />] as [string, string, () => preact.ComponentChildren]] : []),
-    ["Raw", "Raw", () => <div class="stack"><span class="row"><a class="button small" href={`/v1/traces/${trace}`} download={`${trace}.json`}><Icon name="download" />Trace as JSON</a></span><Value text={raw} name="the raw span" /></div>],
-  ];
+  const tabs = tabsOf(loaded.data, state, row, hit);
   const now = tabs.find(([name]) => name === tab) ?? tabs[0]!;
   return (
     <>
@@ -227,65 +142,107 @@ function TurnSummary({ state, row }: { state: WaterfallState; row: Row }) {
   const ns = responseNs(turn);
   return (
     <div class="stack">
-      <Facts facts={[["Response time", ns === null ? outcomeWord(turn) : duration(ns)], ["Interrupted", turn.isInterrupted ? "yes" : "no"]]} />
+      <Facts facts={[["Response time", ns === null ? turn.outcome : duration(ns)], ["Interrupted", turn.isInterrupted ? "yes" : "no"]]} />
       {turn.waits.map((wait, index) => (
         <section key={index}>
           <h3>{index === 0 ? "Where the time went" : "A later wait"}, {duration(wait.to - wait.from)}</h3>
           {wait.isOver ? <p>Stages overlap; they add up to {duration(wait.sumsNs)}</p> : (
             <table><tbody>{STAGES.filter((stage) => wait.parts[stage] > 0).map((stage) => (
               <tr key={stage}><td><span class={`swatch stage-${stage}`} aria-hidden="true" /> {STAGE_NAMES[stage]}</td><td class="number">{duration(wait.parts[stage])}</td>
-                <td>{wait.stages.filter((one) => one.stage === stage).map((one, n) => <div key={n}>{one.ownNs === null ? "" : `${duration(one.ownNs)} `}<code>{one.attribute ?? ""}</code>
+                <td>{wait.stages.filter((one) => one.stage === stage).map((one, n) => <div key={n}><span class="quiet">{figureText(one)}</span>
                   {one.span >= 0 ? <button type="button" class="button small plain" onClick={() => state.show(one.span)}>Open span</button> : null}</div>)}</td></tr>
             ))}</tbody></table>
           )}
         </section>
       ))}
-      {turn.said ? <section><h3>User said</h3><Value text={turn.said} name="what the user said" reading /></section> : null}
-      {turn.answer ? <section><h3>Agent said</h3><Value text={turn.answer} name="what the agent said" reading /></section> : null}
+      {[["User said", turn.said, "what the user said"], ["Agent said", turn.answer, "what the agent said"]].map(([name, text, what]) =>
+        text ? <section key={name}><h3>{name}</h3>{hidesSensitive.value ? <p class="quiet">hidden</p> : <Value text={text} name={what!} reading />}</section> : null)}
     </div>
   );
 }
 
 function TraceSummary({ state, row }: { state: WaterfallState; row: Row }) {
-  const trace = state.timeline.value.traces[row.trace]!;
+  const timeline = state.timeline.value;
+  const trace = timeline.traces[row.trace]!;
   return (
     <div class="stack">
+      {timeline.clocks.filter((one) => one.trace === row.trace).map((note, index) => (
+        <p key={index} class="row"><Outside text={clockSentence(note)} /><button type="button" class="button small" onClick={() => state.setShift(note, !state.isShifted(note))}>{state.isShifted(note) ? "Draw as received" : "Draw shifted"}</button></p>
+      ))}
       <Facts facts={[
         ["Trace", <span class="row"><code>{trace.id}</code><CopyButton value={() => trace.id} label="Copy the trace id" /></span>],
-        ["Matched by", trace.matches.length ? trace.matches.map((one) => <div><b>{one.kind}</b> <Outside text={one.value} />{one.foundOn ? <> on <Outside text={one.foundOn} /></> : null}, linked {clockTime(Date.parse(one.linkedAt))}</div>) : "nothing"],
+        ["Matched by", trace.matches.length ? trace.matches.map((one) => <div><b>{one.kind}</b> <Outside text={one.value} />{one.foundOn ? <> on <Outside text={one.foundOn} /></> : null}, linked <Time at={one.linkedAt} /></div>) : "nothing"],
         ["Root", trace.hasRoot ? <Outside text={trace.rootName ?? ""} /> : "root not received yet"], ["State", trace.isOpen ? "open" : "complete so far"],
-        ["Spans", trace.spanCount], ["Errors", trace.errorCount],
+        ["Service", trace.service === null ? "none" : <Outside text={trace.service} most={100} />],
+        ["Last received", <Time at={trace.lastSeen} />], ["Spans", count(trace.spanCount)], ["Errors", count(trace.errorCount)],
       ]} />
-      <span class="row"><a href={`/traces/${trace.id}`}>Open the trace alone</a><a href={`/v1/traces/${trace.id}`} download={`${trace.id}.json`}>Download OTLP JSON</a></span>
+      <a href={`/traces/${trace.id}`}>Open the trace alone</a><Downloads trace={trace.id} />
     </div>
   );
 }
 
-export function Panel({ state, copyLink }: { state: WaterfallState; copyLink: () => string }) {
-  const row = state.rows.value.find((one) => one.key === state.selected.value);
+/** Doubts about the times of a span, each as a sentence; nothing is moved for them. */
+function Doubts({ state, row }: { state: WaterfallState; row: Row }) {
   const timeline = state.timeline.value;
+  const { span } = row;
+  if (row.kind !== "span") return null;
+  const shift = shiftOf(state.received.value, state.shifts.value, span);
+  return (
+    <>
+      {row.end < row.start ? <p class="note">It ends {duration(row.start - row.end)} before it starts. Times are shown as received.</p> : null}
+      {isBeforeParent(timeline, span) ? <p class="note">It starts {duration(timeline.start[timeline.parent[span]!]! - row.start)} before its parent: their clocks differ, or the parent was begun late.</p> : null}
+      {shift !== 0 ? <p class="note">It is drawn {duration(Math.abs(shift))} {shift < 0 ? "earlier" : "later"} than received.</p> : null}
+    </>
+  );
+}
+
+function titleOf(state: WaterfallState, row: Row): string {
+  const timeline = state.timeline.value;
+  if (row.kind === "turn") return timeline.turns[row.turn]!.number === 0 ? "Agent opens" : `Turn ${timeline.turns[row.turn]!.number}`;
+  return row.kind === "trace" ? `Trace ${letter(row.trace)}` : row.kind === "missing" ? "Parent not received" : spanName(timeline, row.span);
+}
+
+/** What the window's title says of the view: the selected row. */
+export const selectionTitle = (state: WaterfallState): string => state.selectedRow.value ? titleOf(state, state.selectedRow.value) : "";
+
+function Head({ state, row, title, close, copyLink }: { state: WaterfallState; row: Row; title: string; close: () => void; copyLink: () => string }) {
+  void zone.value;
+  const timeline = state.timeline.value;
+  const { nodes, tops } = state.tree.value;
+  const parent = nodes[row.node]!.parent;
+  const siblings = parent < 0 ? tops : nodes[parent]!.children;
+  const next = siblings[siblings.indexOf(row.node) + 1];
+  const shift = row.span >= 0 ? shiftOf(state.received.value, state.shifts.value, row.span) : 0;
+  const start = timeline.zeroNs + BigInt(Math.round(row.start - shift));
+  return (
+    <header class="stack">
+      <div class="row spread"><h2>{row.kind === "span" ? <span class={`shape role-${roleOf(timeline, row.span)}`} aria-hidden="true" /> : null} <Outside text={title} most={200} /></h2>
+        <button type="button" class="button plain small" onClick={close}><span class="back-word">Back</span><span class="close-word hidden-text">Close</span><Icon name="x" /></button></div>
+      <p class="note">{row.kind === "span" ? `${ROLE_NAMES[roleOf(timeline, row.span)]}, ` : ""}{duration(row.end - row.start)} at {offset(row.start, 1e8)}, <time dateTime={exactTime(start)} title={exactTime(start)}>{clockTime(Number(start / 1_000_000n))}</time></p>
+      <Doubts state={state} row={row} />
+      <div class="row"><CopyButton value={copyLink} label="Copy link to this view" /><CopyButton value={() => exactTime(start)} label="Copy the start" icon="clock" />
+        {parent >= 0 ? <button type="button" class="button small" onClick={() => state.showNode(parent)}>Parent</button> : null}
+        {next !== undefined ? <button type="button" class="button small" onClick={() => state.showNode(next)}>Next</button> : null}</div>
+    </header>
+  );
+}
+
+export function Panel({ state, copyLink }: { state: WaterfallState; copyLink: () => string }) {
+  const row = state.selectedRow.value;
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => { if (panel.current) panel.current.scrollTop = 0; }, [row?.key]);
   if (!state.isPanelOpen.value || !row) return null;
   const close = (): void => {
     state.isPanelOpen.value = false;
-    document.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`)?.focus();
+    // A row that is folded away is told by the one that hides it, which has the rows' tab stop.
+    (document.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`) ?? document.querySelector<HTMLElement>('.wrow[tabindex="0"]'))?.focus();
   };
-  const title = row.kind === "turn" ? (timeline.turns[row.turn]!.number === 0 ? "Agent opens" : `Turn ${timeline.turns[row.turn]!.number}`)
-    : row.kind === "trace" ? `Trace ${letter(row.trace)}` : row.kind === "missing" ? "Parent not received" : spanName(timeline, row.span);
-  const parent = row.parent >= 0 ? state.rows.value[row.parent] : undefined;
-  const sibling = state.rows.value.find((one, index) => index > state.rows.value.indexOf(row) && one.parent === row.parent);
-  const start = timeline.zeroNs + BigInt(Math.round(row.start));
+  const title = titleOf(state, row);
   return (
-    <aside class="panel" aria-label={`About ${title}`} onKeyDown={(event) => { if (event.key === "Escape") close(); }}>
-      <header class="stack">
-        <div class="row spread"><h2>{row.span >= 0 && row.kind === "span" ? <span class={`shape role-${roleOf(timeline, row.span)}`} aria-hidden="true" /> : null} <Outside text={title} most={200} /></h2>
-          <button type="button" class="button plain small" aria-label="Close" onClick={close}><Icon name="x" /></button></div>
-        <p class="note">{row.kind === "span" ? `${ROLE_NAMES[roleOf(timeline, row.span)]}, ` : ""}{duration(Math.max(row.end, row.start) - row.start)} at {offset(row.start, 1e8)}, <time title={exactTime(start)}>{clockTime(Number(start / 1_000_000n))}</time></p>
-        <div class="row"><CopyButton value={copyLink} label="Copy link to this view" />
-          {parent ? <button type="button" class="button small" onClick={() => state.select(parent.key)}>Parent</button> : null}
-          {sibling ? <button type="button" class="button small" onClick={() => state.select(sibling.key)}>Next</button> : null}</div>
-      </header>
+    <aside ref={panel} class="panel" aria-label={`About ${title}`} onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } }}>
+      <Head state={state} row={row} title={title} close={close} copyLink={copyLink} />
       {row.kind === "turn" ? <TurnSummary state={state} row={row} /> : row.kind === "trace" ? <TraceSummary state={state} row={row} />
-        : row.kind === "missing" ? <p>{row.spansBelow} spans name the parent <code>{row.missing}</code>, which was not received. When it comes, it takes this row's place.</p>
+        : row.kind === "missing" ? <p>{plural(row.spansBelow, "span names", "spans name")} the parent <code>{row.missing}</code>, which was not received. When it comes, it takes this row's place.</p>
           : <SpanTabs key={row.key} state={state} row={row} />}
       {row.kind === "turn" && row.span >= 0 ? <SpanTabs key={row.key} state={state} row={row} /> : null}
     </aside>

@@ -1,16 +1,22 @@
 // The waterfall's rows: a treegrid of which only what is in view is mounted, with bars on one time axis.
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, offset } from "../base/format";
+import { count, duration, plural } from "../base/format";
+import { hidesSensitive } from "../base/settings";
 import { Outside } from "../base/text";
 import { useVirtual } from "../base/virtual";
-import type { Row } from "./rows";
+import { Bar, spoken } from "./bars";
+import { useGestures } from "./gestures";
+import { clockSentence } from "./notes";
+import { shownAt, type Row } from "./rows";
+import { OverRows, Ruler } from "./ruler";
+import { shiftOf } from "./shift";
 import type { WaterfallState } from "./state";
-import { endOf, ERROR, hasFlag, INTERRUPTED, letter, OPEN, responseNs, ROLE_NAMES, roleOf, spanName, STAGE_NAMES, type Timeline } from "./timeline";
+import { endOf, ERROR, hasFlag, INTERRUPTED, letter, OPEN, responseNs, roleOf, spanName, type Timeline } from "./timeline";
 
 const INDENT = 14;
 const INDENTS_MAX = 12;
-const SPLIT_THIN = 0.006; // of the timeline's width: too thin for a gap beside it
-const RULER_STEPS = [1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8, 2e8, 5e8, 1e9, 2e9, 5e9, 1e10, 1.5e10, 3e10, 6e10, 1.2e11, 3e11, 6e11, 1.8e12, 3.6e12, 1.44e13, 8.64e13];
+const RULER_PX = 28;
+const FOLLOW_SLACK_PX = 40; // nearer to the end than this is at the end
 
 /** Rows are high for fingers, and where the name stands above its bar. */
 function useHighRows(): boolean {
@@ -28,21 +34,6 @@ function useHighRows(): boolean {
 export const heightOf = (row: Row, coarse: boolean): number =>
   row.kind === "span" || row.kind === "missing" ? (coarse ? 44 : 26) : (coarse ? 48 : 32);
 
-const share = (at: number, w: { from: number; to: number }): number => (at - w.from) / (w.to - w.from);
-
-/** The row of a key, or the nearest shown one above it when it is folded away. */
-export function rowOf(state: WaterfallState, key: string | null): number {
-  const rows = state.rows.value;
-  const place = rows.findIndex((row) => row.key === key);
-  if (place >= 0 || key === null) return Math.max(place, 0);
-  const { nodes } = state.tree.value;
-  for (let at = nodes.findIndex((node) => node.key === key); at >= 0; at = nodes[at]!.parent) {
-    const above = rows.findIndex((row) => row.key === nodes[at]!.key);
-    if (above >= 0) return above;
-  }
-  return 0;
-}
-
 /** A row's name that outlives what arrives: turns are numbered anew when an earlier one comes late. */
 function lastingKey(timeline: Timeline, row: Row): string {
   const span = row.kind === "turn" ? timeline.turns[row.turn]!.span : -1;
@@ -50,9 +41,10 @@ function lastingKey(timeline: Timeline, row: Row): string {
 }
 
 /** However many spans arrive: the first row in view stays where it is. */
-function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], timeline: Timeline, coarse: boolean): void {
+function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], timeline: Timeline, coarse: boolean, isFollowing: boolean): void {
   const first = useRef<{ key: string; within: number } | null>(null);
   useLayoutEffect(() => {
+    if (isFollowing) return;
     const place = first.current ? rows.findIndex((row) => lastingKey(timeline, row) === first.current!.key) : -1;
     if (place < 0) return;
     const top = rows.slice(0, place).reduce((sum, row) => sum + heightOf(row, coarse), first.current!.within);
@@ -71,94 +63,40 @@ function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], tim
   }, [rows, coarse]);
 }
 
-/** Places of the ruler's marks. */
-export function marks(from: number, to: number, most: number): number[] {
-  const step = RULER_STEPS.find((one) => (to - from) / one <= most) ?? RULER_STEPS[RULER_STEPS.length - 1]!;
-  const out: number[] = [];
-  for (let at = Math.ceil(from / step) * step; at <= to; at += step) out.push(at);
-  return out;
-}
-
-function Bar({ state, row }: { state: WaterfallState; row: Row }) {
-  const w = state.shown.value;
-  const timeline = state.timeline.value;
-  const end = Math.max(row.end, row.start);
-  if (row.kind === "trace" || row.kind === "missing") return <Extent from={row.start} to={row.lastBelow} state={state} dashed={row.kind === "missing"} />;
-  if (row.kind === "turn") return <SplitBar state={state} turn={row.turn} row={row} />;
-  const role = roleOf(timeline, row.span);
-  const isOpen = hasFlag(timeline, row.span, OPEN);
-  const left = share(row.start, w);
-  const right = share(end, w);
-  const classes = `bar role-${role}${isOpen ? " open" : ""}${hasFlag(timeline, row.span, ERROR) ? " failed" : ""}${row.start === end ? " instant" : ""}`;
+function TraceName({ state, row }: { state: WaterfallState; row: Row }) {
+  const trace = state.timeline.value.traces[row.trace]!;
   return (
-    <>
-      {!row.isUnfolded && row.hasChildren ? <Extent from={row.start} to={row.lastBelow} state={state} dashed={false} /> : null}
-      {right < 0 || left > 1 ? <span class="chevron" style={{ left: right < 0 ? "0" : undefined, right: left > 1 ? "0" : undefined }}>{right < 0 ? "\u2039" : "\u203a"}</span> : (
-        <span class={classes} style={{ left: `${Math.max(left, -0.01) * 100}%`, width: `${(Math.min(right, 1.01) - Math.max(left, -0.01)) * 100}%` }} />
-      )}
-    </>
+    <span class="name"><b>{letter(row.trace)}</b> <Outside text={trace.rootName ?? `${trace.service ?? "unknown service"}, root not received yet`} />{" "}
+      <span class="quiet">{trace.rootName !== null && trace.service !== null ? <><Outside text={trace.service} most={40} /> </> : null}
+        {[...new Set(trace.matches.map((one) => one.kind))].join(", ")}{trace.isOpen ? " open" : ""}</span></span>
   );
 }
 
-function Extent({ from, to, state, dashed }: { from: number; to: number; state: WaterfallState; dashed: boolean }) {
-  const w = state.shown.value;
-  const left = Math.max(share(from, w), 0);
-  const right = Math.min(share(to, w), 1);
-  if (!(right > left)) return null;
-  return <span class={`extent${dashed ? " dashed" : ""}`} style={{ left: `${left * 100}%`, width: `${(right - left) * 100}%` }} />;
-}
-
-function SplitBar({ state, turn: index, row }: { state: WaterfallState; turn: number; row: Row }) {
-  const turn = state.timeline.value.turns[index]!;
-  const w = state.shown.value;
+/** "Clock seems 3.2 s ahead": offered where the trace stands; the keyboard finds it above the rows, too. */
+function ClockOffer({ state, row }: { state: WaterfallState; row: Row }) {
+  const notes = state.timeline.value.clocks.filter((one) => one.trace === row.trace);
+  const note = notes[0];
+  if (!note) return null;
+  const isShifted = state.isShifted(note);
   return (
-    <>
-      <Extent from={row.start} to={row.lastBelow} state={state} dashed={false} />
-      {turn.waits.flatMap((wait, n) => wait.segments.map((segment, i) => {
-        const left = share(segment.from, w);
-        const right = share(segment.to, w);
-        if (right < 0 || left > 1) return null;
-        const from = Math.max(left, -0.01);
-        return <span key={`${n}-${i}`} class={`split stage-${segment.stage}${right - left < SPLIT_THIN ? " thin" : ""}`} style={{ left: `${from * 100}%`, width: `${(Math.min(right, 1.01) - from) * 100}%` }} />;
-      }))}
-    </>
+    <button type="button" class="button small clock-offer" tabIndex={-1} title={clockSentence(note)} onClick={(event) => { event.stopPropagation(); state.setShift(note, !isShifted); }}>
+      {isShifted ? "As received" : "Draw shifted"}</button>
   );
 }
 
-/** What the timing cell says to who does not see bars. */
-function spoken(timeline: Timeline, row: Row): string {
-  if (row.kind === "turn") {
-    const turn = timeline.turns[row.turn]!;
-    const ns = responseNs(turn);
-    const wait = turn.waits[0];
-    const parts = wait ? wait.segments.map((one) => `${STAGE_NAMES[one.stage]} ${duration(one.to - one.from)}`).join(", ") : "";
-    return `Turn, starts at ${offset(row.start)}, ${ns === null ? turn.outcome : `response time ${duration(ns)}`}${parts ? `: ${parts}` : ""}`;
-  }
-  if (row.kind !== "span") return `From ${offset(row.start)} to ${offset(row.lastBelow)}`;
-  const words = [ROLE_NAMES[roleOf(timeline, row.span)], `starts at ${offset(row.start, 1e6)}`, duration(row.end - row.start)];
-  if (hasFlag(timeline, row.span, OPEN)) words.push("open");
-  if (hasFlag(timeline, row.span, ERROR)) words.push("error");
-  if (hasFlag(timeline, row.span, INTERRUPTED)) words.push("interrupted");
-  return words.join(", ");
+function TurnName({ state, row }: { state: WaterfallState; row: Row }) {
+  const turn = state.timeline.value.turns[row.turn]!;
+  return (
+    <span class="name"><b>{turn.number === 0 ? "Agent opens" : `Turn ${turn.number}`}</b>
+      {turn.isInterrupted ? <span class="tag warn">interrupted</span> : null} {turn.said ? <span class="quiet">{hidesSensitive.value ? "hidden" : <>{"\u201c"}<Outside text={turn.said} most={120} />{"\u201d"}</>}</span> : null}</span>
+  );
 }
 
-function Name({ state, row }: { state: WaterfallState; row: Row }) {
+function SpanName({ state, row }: { state: WaterfallState; row: Row }) {
   const timeline = state.timeline.value;
-  if (row.kind === "trace") {
-    const trace = timeline.traces[row.trace]!;
-    return <span class="name"><b>{letter(row.trace)}</b> <Outside text={trace.rootName ?? `${trace.service ?? "unknown service"}, root not received yet`} />{" "}
-      <span class="quiet">{trace.matches.map((one) => one.kind).join(", ")}{trace.isOpen ? " open" : ""}</span></span>;
-  }
-  if (row.kind === "missing") return <span class="name"><i>Parent not received</i></span>;
-  if (row.kind === "turn") {
-    const turn = timeline.turns[row.turn]!;
-    return <span class="name"><b>{turn.number === 0 ? "Agent opens" : `Turn ${turn.number}`}</b>
-      {turn.isInterrupted ? <span class="tag warn">interrupted</span> : null} {turn.said ? <span class="quiet">{"\u201c"}<Outside text={turn.said} most={120} />{"\u201d"}</span> : null}</span>;
-  }
-  const role = roleOf(timeline, row.span);
   return (
     <span class="name">
-      <span class={`shape role-${role}`} aria-hidden="true" />
+      <span class={`shape role-${roleOf(timeline, row.span)}`} aria-hidden="true" />
       {hasFlag(timeline, row.span, ERROR) ? <span class="error-text">{"\u2715"} error </span> : null}
       <span class={state.hitSet.value.has(row.span) ? "hit" : undefined}><Outside text={spanName(timeline, row.span)} most={200} /></span>
       {timeline.label[row.span]! >= 0 ? <span class="quiet"> <Outside text={timeline.labels[timeline.label[row.span]!]!} most={60} /></span> : null}
@@ -166,6 +104,27 @@ function Name({ state, row }: { state: WaterfallState; row: Row }) {
       {hasFlag(timeline, row.span, INTERRUPTED) ? <span class="tag warn">interrupted</span> : null}
     </span>
   );
+}
+
+/** The cell's right end, which never gives way: what is folded inside, and what was shifted. */
+function Inside({ state, row }: { state: WaterfallState; row: Row }) {
+  const hits = row.isUnfolded ? 0 : state.hitsBelow.value.get(row.node) ?? 0;
+  const shift = row.span >= 0 ? shiftOf(state.received.value, state.shifts.value, row.span) : 0;
+  return (
+    <span class="inside">
+      {state.selectedInside.value === row.node ? <span class="tag info">selected inside</span> : null}
+      {hits > 0 ? <span class="tag hit-count">{count(hits)}<span class="hidden-text"> matches inside</span></span> : null}
+      {row.errorsBelow > 0 && !row.isUnfolded ? <span class="error-text below">{"\u2715"} {count(row.errorsBelow)}<span class="hidden-text"> errors inside</span></span> : null}
+      {shift !== 0 || (row.kind === "trace" && state.timeline.value.clocks.some((one) => one.trace === row.trace && one.service === null && state.isShifted(one))) ? <span class="tag warn">shifted</span> : null}
+      {row.kind === "trace" ? <ClockOffer state={state} row={row} /> : null}
+    </span>
+  );
+}
+
+function Name({ state, row }: { state: WaterfallState; row: Row }) {
+  if (row.kind === "trace") return <TraceName state={state} row={row} />;
+  if (row.kind === "missing") return <span class="name"><i>Parent not received</i></span>;
+  return row.kind === "turn" ? <TurnName state={state} row={row} /> : <SpanName state={state} row={row} />;
 }
 
 function figure(timeline: Timeline, row: Row): string {
@@ -178,13 +137,61 @@ function figure(timeline: Timeline, row: Row): string {
   return `${isOpen ? "> " : ""}${duration(end - row.start)}`;
 }
 
+/** Keeps the end in view while the reader follows; scrolling away from it ends that. Tells which row is the last in view. */
+function useFollow(state: WaterfallState, scroller: { current: HTMLDivElement | null }, rows: Row[], coarse: boolean): void {
+  const isFollowing = state.isFollowing.value;
+  useLayoutEffect(() => {
+    const element = scroller.current!;
+    if (isFollowing) element.scrollTop = element.scrollHeight;
+  }, [rows, isFollowing]);
+  useEffect(() => {
+    const element = scroller.current!;
+    const note = (): void => {
+      const bottom = element.scrollTop + element.clientHeight;
+      if (state.isFollowing.value && element.scrollHeight - bottom > FOLLOW_SLACK_PX) state.isFollowing.value = false;
+      if (state.fresh.value.size === 0) return;
+      let rest = bottom - RULER_PX;
+      let last = -1;
+      for (const row of rows) {
+        rest -= heightOf(row, coarse);
+        if (rest < 0) break;
+        last++;
+      }
+      state.noteView(last);
+    };
+    note();
+    element.addEventListener("scroll", note, { passive: true });
+    return () => element.removeEventListener("scroll", note);
+  }, [rows, coarse, state]);
+}
+
+/** "14 new spans below": what came where the reader does not look. */
+function NewBelow({ state, show }: { state: WaterfallState; show: (row: number) => void }) {
+  const { count: below, row } = state.below.value;
+  if (below === 0 || state.isFollowing.value) return null;
+  return <button type="button" class="button small new-below" onClick={() => show(row)}>{plural(below, "new span")} below</button>;
+}
+
+const CELLS = '[role="rowheader"], [role="gridcell"]';
+
+/** Only while it has the focus can a cell take it: a click is the row's. */
+function focusCell(cell: HTMLElement | undefined): void {
+  if (!cell) return;
+  cell.tabIndex = -1;
+  cell.addEventListener("blur", () => cell.removeAttribute("tabindex"), { once: true });
+  cell.focus({ preventScroll: true });
+}
+
 export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallState; nameWidth: number; setNameWidth: (px: number) => void }) {
   const scroller = useRef<HTMLDivElement>(null);
   const coarse = useHighRows();
   const rows = state.rows.value;
   const timeline = state.timeline.value;
-  const [pointer, setPointer] = useState<number | null>(null);
-  const focusIndex = rowOf(state, state.focused.value);
+  const placeOf = (key: string | null): number => {
+    const node = key === null ? undefined : state.keys.value.get(key);
+    return node === undefined ? 0 : Math.max(0, shownAt(state.tree.value, state.places.value, node));
+  };
+  const focusIndex = placeOf(state.focused.value);
   const isKeyed = useRef(false); // the reader walks the rows by keys: the focus follows the selection
   // Not its place: a row that is pushed down is the same row and keeps the focus. And the same function as long as
   // the rows are the same: with another one the virtualizer measures every row again, which for 20,000 rows takes
@@ -198,6 +205,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     getScrollElement: () => scroller.current,
     estimateSize: (index) => heightOf(rows[index]!, coarse),
     getItemKey: keyOf,
+    scrollPaddingEnd: RULER_PX, // the rows begin below it
     rangeExtractor: (range) => {
       const from = Math.max(0, range.startIndex - 8);
       const to = Math.min(rows.length - 1, range.endIndex + 8);
@@ -214,118 +222,82 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   }, [state.selected.value]);
   // A focused row that was folded away hands the focus to the row that hides it.
   useEffect(() => { if (isKeyed.current && document.activeElement === document.body) focusRow(focusIndex); }, [rows]);
-  useStill(scroller, rows, timeline, coarse);
-  const w = state.shown.value;
-  const focusRow = (index: number): void => {
+  useStill(scroller, rows, timeline, coarse, state.isFollowing.value);
+  useFollow(state, scroller, rows, coarse);
+  const focusRow = (index: number, cell = -1): void => {
     const row = rows[Math.min(Math.max(index, 0), rows.length - 1)];
     if (!row) return;
     state.focused.value = row.key;
     virtual.scrollToIndex(rows.indexOf(row), { align: "auto" });
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`)?.focus({ preventScroll: true }));
+    requestAnimationFrame(() => {
+      const element = scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`);
+      if (cell < 0) element?.focus({ preventScroll: true }); else focusCell(element?.querySelectorAll<HTMLElement>(CELLS)[cell]);
+    });
   };
   const onKey = (event: KeyboardEvent): void => {
     isKeyed.current = true;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.target as Element).closest("button")) return;
     const row = rows[focusIndex];
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 260) / 26) - 1);
+    const element = (event.target as Element).closest(".wrow");
+    const cells = element ? [...element.querySelectorAll<HTMLElement>(CELLS)] : [];
+    const cell = cells.findIndex((one) => one === event.target);
+    const right = (): void => {
+      if (cell < 0 && row?.hasChildren && !row.isUnfolded) state.toggle(row.key);
+      else focusCell(cells[Math.min(cell + 1, cells.length - 1)]);
+    };
+    const left = (): void => {
+      if (cell > 0) focusCell(cells[cell - 1]);
+      else if (cell === 0) focusRow(focusIndex);
+      else if (row?.isUnfolded) state.toggle(row.key);
+      else if (row && row.parent >= 0) focusRow(row.parent);
+    };
     const moves: Record<string, () => void> = {
-      ArrowDown: () => focusRow(focusIndex + 1), ArrowUp: () => focusRow(focusIndex - 1),
+      ArrowDown: () => focusRow(focusIndex + 1, cell), ArrowUp: () => focusRow(focusIndex - 1, cell),
       PageDown: () => focusRow(focusIndex + page), PageUp: () => focusRow(focusIndex - page),
-      Home: () => focusRow(0), End: () => focusRow(rows.length - 1),
-      ArrowRight: () => { if (row?.hasChildren && !row.isUnfolded) state.toggle(row.key); else if (row?.hasChildren) focusRow(focusIndex + 1); },
-      ArrowLeft: () => { if (row?.isUnfolded) state.toggle(row.key); else if (row && row.parent >= 0) focusRow(row.parent); },
+      Home: () => focusRow(0), End: () => focusRow(rows.length - 1), ArrowRight: right, ArrowLeft: left,
       Enter: () => { if (row) state.select(row.key); }, " ": () => { if (row) state.select(row.key); },
       "*": () => { if (row) state.setUnfolded(rows.filter((one) => one.parent === row.parent && one.hasChildren).map((one) => one.key), true); },
     };
     const move = moves[event.key];
     if (move) { event.preventDefault(); event.stopPropagation(); move(); }
   };
-  const timeAt = (event: MouseEvent): number | null => {
-    const area = scroller.current?.querySelector<HTMLElement>(".ruler-time")?.getBoundingClientRect();
-    if (!area || event.clientX < area.left || event.clientX > area.right) return null;
-    return w.from + (event.clientX - area.left) / area.width * (w.to - w.from);
-  };
-  const drag = useRef<{ from: number; x: number } | null>(null);
-  const [range, setRange] = useState<{ from: number; to: number } | null>(null);
-  useEffect(() => {
-    const element = scroller.current!;
-    const onWheel = (event: WheelEvent): void => {
-      if (event.ctrlKey || event.metaKey) {
-        event.preventDefault();
-        state.zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, timeAt(event) ?? undefined);
-      } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        event.preventDefault();
-        state.pan((event.deltaX || event.deltaY) / 1000);
-      }
-    };
-    element.addEventListener("wheel", onWheel, { passive: false });
-    return () => element.removeEventListener("wheel", onWheel);
+  const { pointer, range, on } = useGestures(state, scroller, () => {
+    const ruler = scroller.current?.querySelector(".ruler-time")?.getBoundingClientRect();
+    return ruler && ruler.width > 0 ? ruler : scroller.current?.querySelector(".rows")?.getBoundingClientRect() ?? null;
   });
-  const onDown = (event: PointerEvent): void => {
-    isKeyed.current = false;
-    const at = timeAt(event);
-    if (at !== null && event.button === 0 && event.pointerType === "mouse") drag.current = { from: at, x: event.clientX };
-  };
-  const onMove = (event: PointerEvent): void => {
-    const at = timeAt(event);
-    setPointer(at);
-    if (drag.current && at !== null && Math.abs(event.clientX - drag.current.x) >= 4) setRange({ from: Math.min(drag.current.from, at), to: Math.max(drag.current.from, at) });
-  };
-  const onUp = (): void => {
-    if (range) state.setWindow(range.from, range.to);
-    drag.current = null;
-    setRange(null);
-  };
   const style = { "--name": `${nameWidth}px` } as Record<string, string>;
   return (
-    <div class="waterfall" ref={scroller} style={style} onKeyDown={onKey} onPointerDown={onDown}
-      onFocusOut={(event) => { const next = event.relatedTarget; if (next instanceof Node && !scroller.current?.contains(next)) isKeyed.current = false; }} onPointerMove={onMove} onPointerUp={onUp}
-      onPointerLeave={() => setPointer(null)} onKeyUp={(event) => { if (event.key === "Escape") { drag.current = null; setRange(null); } }}>
-      <div class="ruler" onDblClick={() => state.fitAll()}>
-        <span class="ruler-name">Span</span>
-        <Divider width={nameWidth} set={setNameWidth} />
-        <span class="ruler-duration">Duration</span>
-        <span class="ruler-time" aria-hidden="true">
-          {marks(w.from, w.to, 8).map((at) => <span key={at} class="tick" style={{ left: `${share(at, w) * 100}%` }}>{offset(at, (w.to - w.from) / 100)}</span>)}
-          {pointer !== null ? <span class="pointer-label" style={{ left: `${share(pointer, w) * 100}%` }}>{offset(pointer, (w.to - w.from) / 1000)}</span> : null}
-        </span>
-      </div>
-      <div class="rows" role="treegrid" aria-label="Spans by time" aria-rowcount={rows.length} aria-colcount={3} style={{ height: `${virtual.getTotalSize()}px` }}>
-        {virtual.getVirtualItems().map((item) => {
-          const row = rows[item.index];
-          if (!row) return null;
-          const isSelected = row.key === state.selected.value;
-          return (
-            <div key={item.key} role="row" data-key={row.key} tabIndex={item.index === Math.max(focusIndex, 0) ? 0 : -1} aria-rowindex={item.index + 1} aria-level={row.depth + 1}
-              aria-setsize={row.siblings} aria-posinset={row.position} aria-expanded={row.hasChildren ? row.isUnfolded : undefined} aria-selected={isSelected}
-              class={`wrow ${row.kind}${isSelected ? " selected" : ""}`} style={{ transform: `translateY(${item.start}px)`, height: `${item.size}px` }}
-              onClick={(event) => { if (!(event.target as Element).closest(".fold")) state.select(row.key); }}
-              onDblClick={() => state.fit(row.start, Math.max(row.end, row.start))} onFocus={() => { state.focused.value = row.key; }}>
-              <div role="rowheader" class="cell-name" style={{ paddingLeft: `${Math.min(row.depth, INDENTS_MAX) * INDENT + 4}px` }}>
-                {row.depth > INDENTS_MAX ? <span class="quiet">{row.depth}</span> : null}
-                {row.hasChildren ? <button type="button" class="fold" tabIndex={-1} aria-hidden="true" onClick={() => state.toggle(row.key)}>{row.isUnfolded ? "\u25be" : "\u25b8"}</button> : <span class="fold" />}
-                <Name state={state} row={row} />
-                {row.errorsBelow > 0 && !row.isUnfolded ? <span class="error-text below">{"\u2715"} {row.errorsBelow}<span class="hidden-text"> errors inside</span></span> : null}
+    <div class="rows-area">
+      <div class="waterfall" ref={scroller} style={style} {...on} onKeyDown={onKey} onPointerDownCapture={() => { isKeyed.current = false; }}
+        onFocusOut={(event) => { const next = event.relatedTarget; if (next instanceof Node && !scroller.current?.contains(next)) isKeyed.current = false; }}>
+        <Ruler state={state} pointer={pointer} width={nameWidth} setWidth={setNameWidth} />
+        <OverRows state={state} pointer={pointer} range={range} />
+        <div class="rows" role="treegrid" aria-label="Spans by time" aria-rowcount={rows.length} aria-colcount={3} style={{ height: `${virtual.getTotalSize()}px` }}>
+          {virtual.getVirtualItems().map((item) => {
+            const row = rows[item.index];
+            if (!row) return null;
+            const isSelected = row.key === state.selected.value;
+            return (
+              <div key={item.key} role="row" data-key={row.key} tabIndex={item.index === Math.max(focusIndex, 0) ? 0 : -1} aria-rowindex={item.index + 1} aria-level={row.depth + 1}
+                aria-setsize={row.siblings} aria-posinset={row.position} aria-expanded={row.hasChildren ? row.isUnfolded : undefined} aria-selected={isSelected}
+                class={`wrow ${row.kind}${isSelected ? " selected" : ""}`} style={{ transform: `translateY(${item.start}px)`, height: `${item.size}px` }}
+                onClick={(event) => { if (!(event.target as Element).closest(".fold")) state.select(row.key); }}
+                onDblClick={() => state.fit(row.start, Math.max(row.end, row.start))} onFocusIn={() => { state.focused.value = row.key; }}>
+                <div role="rowheader" class="cell-name" style={{ paddingLeft: `${Math.min(row.depth, INDENTS_MAX) * INDENT + 4}px` }}>
+                  {row.depth > INDENTS_MAX ? <span class="quiet">{row.depth}</span> : null}
+                  {row.hasChildren ? <button type="button" class="fold" tabIndex={-1} aria-hidden="true" onClick={() => state.toggle(row.key)}>{row.isUnfolded ? "\u25be" : "\u25b8"}</button> : <span class="fold" />}
+                  <Name state={state} row={row} />
+                  <Inside state={state} row={row} />
+                </div>
+                <div role="gridcell" class="cell-duration">{figure(timeline, row)}</div>
+                <div role="gridcell" class="cell-time"><span class="hidden-text">{spoken(timeline, row)}</span><Bar state={state} row={row} /></div>
               </div>
-              <div role="gridcell" class="cell-duration">{figure(timeline, row)}</div>
-              <div role="gridcell" class="cell-time"><span class="hidden-text">{spoken(timeline, row)}</span><Bar state={state} row={row} /></div>
-            </div>
-          );
-        })}
-        {range ? <div class="selection" style={{ left: `calc(var(--name) + var(--duration) + (100% - var(--name) - var(--duration)) * ${share(range.from, w)})`, width: `calc((100% - var(--name) - var(--duration)) * ${share(range.to, w) - share(range.from, w)})` }} /> : null}
+            );
+          })}
+        </div>
       </div>
+      <NewBelow state={state} show={(row) => { isKeyed.current = false; virtual.scrollToIndex(row, { align: "start" }); }} />
     </div>
-  );
-}
-
-function Divider({ width, set }: { width: number; set: (px: number) => void }) {
-  const start = useRef<{ x: number; width: number } | null>(null);
-  const clamp = (px: number) => Math.min(640, Math.max(200, px));
-  return (
-    <span class="divider" role="separator" tabIndex={0} aria-orientation="vertical" aria-label="Width of the names" aria-valuenow={width} aria-valuemin={200} aria-valuemax={640}
-      onKeyDown={(event) => { if (event.key === "ArrowLeft" || event.key === "ArrowRight") { event.preventDefault(); event.stopPropagation(); set(clamp(width + (event.key === "ArrowLeft" ? -20 : 20))); } }}
-      onPointerDown={(event) => { start.current = { x: event.clientX, width }; event.currentTarget.setPointerCapture(event.pointerId); event.stopPropagation(); }}
-      onPointerMove={(event) => { if (start.current) set(clamp(start.current.width + event.clientX - start.current.x)); }}
-      onPointerUp={() => { start.current = null; }} />
   );
 }

@@ -1,5 +1,5 @@
 // From columns to rows: the tree, grouped by turn or as sent, with what is folded. Pure; no recursion on input.
-import { endOf, ERROR, hasFlag, INNER, PROVISIONAL, responseNs, slowestTurn, type Timeline } from "./timeline";
+import { endOf, ERROR, hasFlag, INNER, PROVISIONAL, slowestTurn, type Timeline } from "./timeline";
 
 export type RowKind = "trace" | "turn" | "span" | "missing";
 
@@ -21,6 +21,7 @@ interface Node {
 }
 
 export interface Row {
+  node: number;      // in the tree
   kind: RowKind;
   key: string;
   trace: number;
@@ -185,29 +186,63 @@ function insideTurn(nodes: Node[], node: Node): boolean {
   return false;
 }
 
-/** The rows that are shown, in order. */
-export function buildRows(tree: Tree, isUnfolded: (key: string) => boolean): Row[] {
-  const { nodes, tops } = tree;
+interface Place { at: number; depth: number; parent: number; position: number; siblings: number }
+
+function rowAt(tree: Tree, { at, depth, parent, position, siblings }: Place, isUnfolded: boolean): Row {
+  const node = tree.nodes[at]!;
+  return {
+    node: at, kind: node.turn >= 0 ? "turn" : node.kind, key: node.key, trace: node.trace, span: node.span, turn: node.turn, missing: node.missing, depth,
+    start: node.start, end: node.end, hasChildren: node.children.length > 0, isUnfolded, spansBelow: node.spans - (node.kind === "span" ? 1 : 0),
+    errorsBelow: isUnfolded ? 0 : node.errors, lastBelow: node.last, position, siblings, parent,
+  };
+}
+
+/** The rows that are shown, in order; with `keep` only those nodes, each of which has all above it kept as well. */
+export function buildRows(tree: Tree, isUnfolded: (key: string) => boolean, keep?: ReadonlySet<number>): Row[] {
+  const { nodes } = tree;
   const rows: Row[] = [];
-  const stack: { at: number; depth: number; parent: number; position: number; siblings: number }[] = [];
-  for (let i = tops.length - 1; i >= 0; i--) stack.push({ at: tops[i]!, depth: 0, parent: -1, position: i + 1, siblings: tops.length });
+  const stack: Place[] = [];
+  const push = (list: number[], depth: number, parent: number): void => {
+    const kept = keep ? list.filter((at) => keep.has(at)) : list;
+    for (let i = kept.length - 1; i >= 0; i--) stack.push({ at: kept[i]!, depth, parent, position: i + 1, siblings: kept.length });
+  };
+  push(tree.tops, 0, -1);
   while (stack.length) {
-    const { at, depth, parent, position, siblings } = stack.pop()!;
-    const node = nodes[at]!;
-    const hasChildren = node.children.length > 0;
-    const unfolded = hasChildren && isUnfolded(node.key);
+    const place = stack.pop()!;
+    const node = nodes[place.at]!;
+    const unfolded = node.children.length > 0 && isUnfolded(node.key);
     const index = rows.length;
-    rows.push({
-      kind: node.turn >= 0 ? "turn" : node.kind, key: node.key, trace: node.trace, span: node.span, turn: node.turn, missing: node.missing, depth,
-      start: node.start, end: node.end, hasChildren, isUnfolded: unfolded, spansBelow: node.spans - (node.kind === "span" ? 1 : 0),
-      errorsBelow: unfolded ? 0 : node.errors, lastBelow: node.last, position, siblings, parent,
-    });
-    if (unfolded) {
-      const n = node.children.length;
-      for (let i = n - 1; i >= 0; i--) stack.push({ at: node.children[i]!, depth: depth + 1, parent: index, position: i + 1, siblings: n });
-    }
+    rows.push(rowAt(tree, place, unfolded));
+    if (unfolded) push(node.children, place.depth + 1, index);
   }
   return rows;
+}
+
+/** A row that may be folded away, for what is told of it elsewhere. */
+export function loneRow(tree: Tree, at: number): Row {
+  const node = tree.nodes[at]!;
+  let depth = 0;
+  for (let up = node.parent; up >= 0; up = tree.nodes[up]!.parent) depth++;
+  const siblings = node.parent < 0 ? tree.tops : tree.nodes[node.parent]!.children;
+  return rowAt(tree, { at, depth, parent: -1, position: siblings.indexOf(at) + 1, siblings: siblings.length }, false);
+}
+
+/** A node's row or, when it is folded away, that of the nearest shown node above it; -1: none. */
+export function shownAt(tree: Tree, places: ReadonlyMap<number, number>, node: number): number {
+  for (let at = node; at >= 0; at = tree.nodes[at]!.parent) {
+    const place = places.get(at);
+    if (place !== undefined) return place;
+  }
+  return -1;
+}
+
+/** How many of these spans stand below each node. */
+export function countBelow(tree: Tree, spans: readonly number[]): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  for (const span of spans) {
+    for (let at = tree.nodes[tree.nodeOfSpan[span]!]!.parent; at >= 0; at = tree.nodes[at]!.parent) counts.set(at, (counts.get(at) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Is the row unfolded, by the default and what the reader toggled? */
@@ -233,11 +268,4 @@ export function spansInOrder(tree: Tree): number[] {
     for (let i = node.children.length - 1; i >= 0; i--) stack.push(node.children[i]!);
   }
   return order;
-}
-
-/** Median, p95 (from 20 figures on) and how many exceed the target. */
-export function responseFigures(timeline: Timeline, targetNs: number): { median: number | null; p95: number | null; over: number; of: number } {
-  const all = timeline.turns.map(responseNs).filter((ns): ns is number => ns !== null).sort((a, b) => a - b);
-  const rank = (share: number): number => all[Math.max(0, Math.ceil(share * all.length) - 1)]!;
-  return { median: all.length ? rank(0.5) : null, p95: all.length >= 20 ? rank(0.95) : null, over: all.filter((ns) => ns > targetNs).length, of: all.length };
 }

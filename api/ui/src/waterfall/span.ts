@@ -1,4 +1,5 @@
 // One span as OTLP JSON gives it, made plain. Pure.
+import { elementsOf } from "../base/json";
 
 /** A value over the bound is not sent: its size, and where it lies. */
 export interface Elsewhere { characters: number; bytes: number; address: string }
@@ -14,6 +15,9 @@ export interface Span {
   attributes?: KeyValue[]; events?: SpanEvent[]; links?: SpanLink[]; status?: { code?: number; message?: string };
 }
 export interface SpanDocument { span: Span; resource: KeyValue[]; scope: { name?: string; version?: string; attributes?: KeyValue[] } }
+
+const record = (value: unknown): Record<string, unknown> | null =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : null;
 
 export type Plain = { type: string; text: string; length?: number; href?: string };
 
@@ -44,23 +48,44 @@ export function simple(value: AnyValue | undefined, depth = 0): unknown {
   return null;
 }
 
-export const attribute = (span: Span, ...keys: string[]): Plain | null => {
+/** The first of these attributes that the span has. */
+export const attribute = (span: Span, ...keys: string[]): Plain & { key: string } | null => {
   for (const key of keys) {
     const found = span.attributes?.find((one) => one.key === key);
-    if (found) return plain(found.value);
+    if (found) return { ...plain(found.value), key };
   }
   return null;
 };
 
 export const isSensitive = (key: string): boolean => key.split(".").includes("pii");
 
+const BLANK = { stringValue: "hidden" };
+
+/** OTLP JSON whose sensitive values are blank, at whatever depth they stand. */
+export function blanked(text: string): string {
+  return JSON.stringify(JSON.parse(text, (_, value: unknown) => {
+    const it = record(value);
+    return it && typeof it["key"] === "string" && isSensitive(it["key"]) && "value" in it ? { ...it, value: BLANK } : value;
+  }), null, 2);
+}
+
+/** A document of one span as the server gives it. */
+export function documentOf(text: string): SpanDocument | null {
+  const document = JSON.parse(text) as { resourceSpans?: { resource?: { attributes?: KeyValue[] }; scopeSpans: { scope?: SpanDocument["scope"]; spans: Span[] }[] }[] };
+  for (const resource of document.resourceSpans ?? []) {
+    for (const scope of resource.scopeSpans) {
+      const span = scope.spans[0];
+      if (span) return { span, resource: resource.resource?.attributes ?? [], scope: scope.scope ?? {} };
+    }
+  }
+  return null;
+}
+
 // --- prompts and answers as a conversation --------------------------------------------------------------
 
-export interface Message { role: string; parts: Part[] }
+export interface Message { role: string; parts: Part[]; source?: string | undefined } // `source`: its JSON as it came
 export interface Part { kind: "text" | "call" | "result" | "other"; text: string; id?: string; name?: string }
 
-const record = (value: unknown): Record<string, unknown> | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : null;
 const textOf = (value: unknown): string => typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
 
 function partOf(value: unknown): Part {
@@ -90,6 +115,8 @@ function messageOf(value: unknown): Message | null {
   return { role: textOf(it["role"]), parts };
 }
 
+const LISTS = ["items", "messages"];
+
 /** Messages of a JSON text: a list of them, or an object that holds one (LiveKit's context has `items`). */
 export function messagesOf(text: string): Message[] | null {
   let value: unknown;
@@ -97,8 +124,20 @@ export function messagesOf(text: string): Message[] | null {
   const holder = record(value);
   const list = Array.isArray(value) ? value : holder?.["items"] ?? holder?.["messages"];
   if (!Array.isArray(list)) return null;
-  const messages = list.map(messageOf).filter((one): one is Message => one !== null);
+  const sources = elementsOf(text, LISTS);
+  const messages = list.flatMap((one, index) => {
+    const message = messageOf(one);
+    return message ? [{ ...message, source: sources.length === list.length ? sources[index] : undefined }] : [];
+  });
   return messages.length ? messages : null;
+}
+
+/** Where a request departs from the one before it; null: it does not begin as that one, or is no longer. */
+export function departure(before: Message[], now: Message[]): number | null {
+  const text = (message: Message): string => JSON.stringify([message.role, message.parts]);
+  let same = 0;
+  while (same < before.length && same < now.length && text(before[same]!) === text(now[same]!)) same++;
+  return same > 0 && same < now.length ? same : null;
 }
 
 const PROMPTS = ["gen_ai.input.messages", "lk.pii.chat_ctx", "lk.chat_ctx", "input"];

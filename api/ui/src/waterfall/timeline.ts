@@ -28,12 +28,16 @@ export interface Turn {
   start: number; end: number; said: string; answer: string; waits: Wait[];
 }
 
-export interface Match { kind: string; value: string; linkedAt: string; foundOn: string; conversation: string; conversationKind: string }
+/** `attribute` is what carried the value; null when it is the trace's own id, or stands on a span that is not shown. */
+export interface Match { kind: string; value: string; linkedAt: string; attribute: string | null; foundOn: string; conversation: string; conversationKind: string }
 
 export interface TraceInfo {
   id: string; rootName: string | null; service: string | null; isOpen: boolean; hasRoot: boolean; matches: Match[];
-  start: number; end: number; spanCount: number; errorCount: number; missingParents: number;
+  start: number; end: number; lastSeen: string; spanCount: number; errorCount: number; missingParents: number;
 }
+
+/** A trace, or one service in it, whose clock seems to run apart. */
+export interface ClockNote { trace: number; service: string | null; aheadNs: number }
 
 export interface Timeline {
   zeroNs: bigint;
@@ -50,7 +54,7 @@ export interface Timeline {
   service: Int32Array;
   label: Int32Array;        // model or tool; -1: none
   start: Float64Array;
-  length: Float64Array;
+  length: Float64Array;     // of what has not ended up to what is known
   role: Uint8Array;         // index into ROLES
   flags: Uint8Array;
   turn: Int32Array;         // index into turns; -1: none
@@ -59,7 +63,7 @@ export interface Timeline {
   total: number;
   isCut: boolean;
   errors: number;
-  clocks: { trace: number; service: string | null; aheadNs: number }[];
+  clocks: ClockNote[];
   revision: number;
 }
 

@@ -1,26 +1,30 @@
 // The waterfall put together: strip, toolbar, minimap, rows and panel, the address, the keys, and what comes live.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { effect } from "@preact/signals";
 import { useLocation } from "preact-iso";
 import { get, withQuery } from "../base/api";
-import { count, duration, plural } from "../base/format";
+import { count, plural } from "../base/format";
 import { onLive } from "../base/live";
-import { announce, Loading, Problem } from "../base/parts";
+import { announce, Loading, Problem, titleWithin, useLoaded } from "../base/parts";
 import { singleKeys } from "../base/settings";
 import { Icon } from "../base/text";
 import { decode, type WireTimeline } from "./decode";
 import { Minimap } from "./minimap";
-import { Panel } from "./panel";
+import { Notes } from "./notes";
+import { Panel, selectionTitle } from "./panel";
 import { RowsView } from "./rows-view";
-import { WaterfallState } from "./state";
+import { WaterfallState, type Hit } from "./state";
 import { Strip } from "./strip";
-import { INTERRUPTED, hasFlag, letter, roleOf, type Timeline } from "./timeline";
+import { INTERRUPTED, hasFlag, roleOf, type Timeline } from "./timeline";
 
 const NAME_WIDTH = "calltrace.name-width";
+const SEARCHED_AT_ONCE = 4; // traces
 
 const KEYS: [string, string][] = [
-  ["Up, Down, Page Up, Page Down, Home, End", "to another row"], ["Right, Left", "open, fold; to the parent"], ["Enter, Space", "open the panel"], ["Esc", "close it, then clear the search"],
-  ["*", "open all siblings"], ["[ and ]", "fold, open one level everywhere"], ["w and s, a and d", "zoom in and out, move left and right"], ["f", "fit the span; 0: fit the call"],
-  ["e and E", "next and previous error"], ["t and T", "next and previous turn"], ["n and N", "next and previous match"], ["/", "search"], ["c", "copy a link to this view"], ["?", "this list"],
+  ["Up, Down, Page Up, Page Down, Home, End", "to another row"], ["Right, Left", "open, then to the cells; fold, then to the parent"], ["Enter, Space", "open the panel"],
+  ["Esc", "close it, then clear the search"], ["*", "open all siblings"], ["[ and ]", "fold, open one level everywhere"], ["w and s, a and d", "zoom in and out, move left and right"],
+  ["f", "centre the span; again: fit it; 0: fit the call"], ["e and E", "next and previous error"], ["t and T", "next and previous turn"], ["n and N", "next and previous match"], ["/", "search"],
+  ["F6, Shift+F6", "strip, minimap, rows, panel"], ["c", "copy a link to this view"], ["?", "this list"],
 ];
 
 function Help({ close }: { close: () => void }) {
@@ -33,21 +37,26 @@ function Help({ close }: { close: () => void }) {
   );
 }
 
-interface Found { spans: { spanId: string }[] }
+interface Found { spans: (Hit & { spanId: string })[] }
 
-/** Names and ids are searched here at once; values by the server, after a pause. */
+/** Names, services and ids are searched here at once; values by the server, after a pause, a few traces at a time. */
 function useServerSearch(state: WaterfallState): void {
   const text = state.query.value.trim();
   useEffect(() => {
-    state.serverHits.value = new Set();
+    state.serverHits.value = new Map();
     if (text.length < 2) return;
     const abort = new AbortController();
-    const soon = setTimeout(() => {
-      for (const trace of state.timeline.value.traces) {
-        get<Found>(withQuery(`/v1/traces/${trace.id}/search`, { q: text }), abort.signal).then((found) => {
-          state.serverHits.value = new Set([...state.serverHits.value, ...found.spans.map((one) => one.spanId)]);
-        }, () => { /* the names are searched all the same */ });
+    const search = async (traces: string[]): Promise<void> => {
+      for (let trace = traces.shift(); trace !== undefined && !abort.signal.aborted; trace = traces.shift()) {
+        try {
+          const found = await get<Found>(withQuery(`/v1/traces/${trace}/search`, { q: text }), abort.signal);
+          if (!abort.signal.aborted) state.serverHits.value = new Map([...state.serverHits.value, ...found.spans.map((one): [string, Hit] => [one.spanId, { place: one.place, key: one.key }])]);
+        } catch { /* the names are searched all the same */ }
       }
+    };
+    const soon = setTimeout(() => {
+      const traces = state.timeline.value.traces.map((trace) => trace.id);
+      for (let i = 0; i < SEARCHED_AT_ONCE; i++) void search(traces);
     }, 250);
     return () => { abort.abort(); clearTimeout(soon); };
   }, [text, state]);
@@ -92,6 +101,7 @@ function Toolbar({ state, search, copyLink, help }: { state: WaterfallState; sea
         <button type="button" class="button small" aria-label="Zoom in" onClick={() => state.zoom(1.5)}><Icon name="plus" /></button>
         <button type="button" class="button small" onClick={() => state.fitAll()}>Fit</button>
       </span>
+      {timeline.isLive || timeline.traces.some((trace) => trace.isOpen) ? <button type="button" class="button small" aria-pressed={state.isFollowing.value} onClick={() => state.follow(!state.isFollowing.value)}>Follow</button> : null}
       <button type="button" class="button small" onClick={copyLink}><Icon name="link" />Copy link</button>
       <button type="button" class="button small plain" onClick={help}>Keys ?</button>
       {state.said.value ? <span class="note" role="status">{state.said.value}</span> : null}
@@ -105,22 +115,26 @@ function useNameWidth(): [number, (px: number) => void] {
   return [width, (px) => { set(px); localStorage.setItem(NAME_WIDTH, String(px)); }];
 }
 
-function Notes({ timeline, state, download }: { timeline: Timeline; state: WaterfallState; download: string }) {
-  return (
-    <>
-      {timeline.isCut ? <p class="note">Showing {count(timeline.shown)} of {count(timeline.total)} spans, the first by start. <a href={download} download="trace.json">Download all</a></p> : null}
-      {timeline.clocks.map((note, index) => (
-        <p key={index} class="note">{note.service ? `The clock of ${note.service}` : `The clock of trace ${letter(note.trace)}`} seems {duration(Math.abs(note.aheadNs))} {note.aheadNs > 0 ? "ahead" : "behind"}. Times are shown as received.</p>
-      ))}
-      {state.missing ? <p class="note" role="status">Span {state.missing.slice(0, 4)}.. is not in this trace yet.</p> : null}
-      {state.isFoldingLeftOut ? <p class="note">More than 50 rows were folded or opened: a copied link leaves the folding out.</p> : null}
-    </>
-  );
+/** What F6 goes through, each by the control that it is entered at. */
+const AREAS: [string, string[]][] = [
+  [".strip", ['.column[tabindex="0"]', "tbody button"]], [".minimap", ['[role="slider"]']], [".rows", ['.wrow[tabindex="0"]']], [".panel", ['[role="tab"][aria-selected="true"]', "button"]],
+];
+
+function stepArea(view: HTMLElement, direction: 1 | -1): void {
+  const areas = AREAS.flatMap(([area, entries]) => {
+    const element = view.querySelector(area);
+    const enter = entries.map((entry) => element?.querySelector<HTMLElement>(entry)).find(Boolean);
+    return element && enter ? [{ element, enter }] : [];
+  });
+  const now = areas.findIndex(({ element }) => element.contains(document.activeElement));
+  const next = now < 0 ? (direction > 0 ? 0 : areas.length - 1) : (now + direction + areas.length) % areas.length;
+  areas[next]?.enter.focus();
 }
 
 function useSingleKeys(state: WaterfallState, search: { current: HTMLInputElement | null }, copyLink: () => void, help: () => void) {
   return (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
+    if (event.key === "F6") { event.preventDefault(); stepArea(event.currentTarget as HTMLElement, event.shiftKey ? -1 : 1); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
     if (event.key === "Escape") { if (state.isPanelOpen.value) state.isPanelOpen.value = false; else state.query.value = ""; return; }
     if (event.key === "?") { help(); return; }
@@ -133,7 +147,7 @@ function useSingleKeys(state: WaterfallState, search: { current: HTMLInputElemen
     };
     const keys: Record<string, () => void> = {
       w: () => state.zoom(1.2), s: () => state.zoom(1 / 1.2), a: () => state.pan(-0.15), d: () => state.pan(0.15),
-      f: () => { if (row) state.fit(row.start, Math.max(row.end, row.start)); }, "0": () => state.fitAll(),
+      f: () => { if (row) state.centre(row.start, Math.max(row.end, row.start)); }, "0": () => state.fitAll(),
       e: () => state.step(state.errors, 1, "error"), E: () => state.step(state.errors, -1, "error"), t: () => state.stepTurn(1), T: () => state.stepTurn(-1),
       n: () => state.step(state.hits.value, 1, "match"), N: () => state.step(state.hits.value, -1, "match"),
       "/": () => search.current?.focus(), "[": () => foldAll(false), "]": () => foldAll(true), c: copyLink,
@@ -143,22 +157,25 @@ function useSingleKeys(state: WaterfallState, search: { current: HTMLInputElemen
   };
 }
 
-function Loaded({ state, timeline, download }: { state: WaterfallState; timeline: Timeline; download: string }) {
+function Loaded({ state, timeline, needsTurns }: { state: WaterfallState; timeline: Timeline; needsTurns: boolean }) {
   const search = useRef<HTMLInputElement>(null);
+  const view = useRef<HTMLDivElement>(null);
   const [isHelp, setHelp] = useState(false);
   const [nameWidth, setNameWidth] = useNameWidth();
   const link = (): string => location.origin + withQuery(location.pathname, state.toQuery());
-  const copyLink = (): void => { void navigator.clipboard.writeText(link()); state.said.value = "Link copied"; };
+  const copyLink = (): void => { void navigator.clipboard.writeText(link()); state.said.value = state.isFoldingLeftOut ? "Link copied, without the folding" : "Link copied"; };
   const help = (): void => setHelp(!isHelp);
   const onKey = useSingleKeys(state, search, copyLink, help);
   return (
-    <div class="trace-view" onKeyDown={onKey}>
+    <div class="trace-view" ref={view} onKeyDown={onKey}>
+      <button type="button" class="button skip" onClick={() => view.current!.querySelector<HTMLElement>('.wrow[tabindex="0"]')?.focus()}>Skip to the rows</button>
+      {needsTurns && timeline.turns.length === 0 ? <p class="note">These traces have no turns. Response times need LiveKit, Pipecat or VAPI spans.</p> : null}
       <Strip state={state} />
       <Toolbar state={state} search={search} copyLink={copyLink} help={help} />
       {isHelp ? <Help close={() => setHelp(false)} /> : null}
-      <Notes timeline={timeline} state={state} download={download} />
+      <Notes timeline={timeline} state={state} />
       <Minimap state={state} />
-      <div class={`with-panel${state.isPanelOpen.value ? " open" : ""}`}>
+      <div class={`with-panel${state.isPanelOpen.value && state.selectedRow.value ? " open" : ""}`}>
         <RowsView state={state} nameWidth={nameWidth} setNameWidth={setNameWidth} />
         <Panel state={state} copyLink={link} />
       </div>
@@ -166,61 +183,94 @@ function Loaded({ state, timeline, download }: { state: WaterfallState; timeline
   );
 }
 
-/** `path` is that of the timeline; `isMine` says whether a live event is about it. */
-export function Waterfall({ path, isMine, empty, download }: { path: string; isMine: (event: { conversation?: string; trace?: string }) => boolean; empty: preact.ComponentChildren; download: string }) {
-  const { path: page, query, route } = useLocation();
-  const [state, setState] = useState<WaterfallState | null>(null);
-  const [timeline, setTimeline] = useState<Timeline | null>(null);
-  const [failure, setFailure] = useState<unknown>(null);
-  const [turn, setTurn] = useState(0);
-  const held = useRef<WaterfallState | null>(null);
-  const first = useMemo(() => query as Record<string, string>, [path]);
-  const mine = useRef(isMine); // it changes with what is linked; a reload that is due must outlive that
-  mine.current = isMine;
-  useEffect(() => {
-    const abort = new AbortController();
-    get<WireTimeline>(path, abort.signal).then((wire) => {
-      const next = decode(wire);
-      const old = held.current;
-      if (old) {
-        const more = next.shown - old.timeline.value.shown;
-        if (more > 0) announce(`${plural(more, "span")} added${next.errors > old.timeline.value.errors ? `, ${plural(next.errors - old.timeline.value.errors, "error")}` : ""}`);
-        old.update(next);
-      } else {
-        held.current = new WaterfallState(next);
-        held.current.fromQuery(first);
-        setState(held.current);
-      }
-      setTimeline(next);
-      setFailure(null);
-    }, (error: unknown) => { if (!abort.signal.aborted) setFailure(error); });
-    return () => abort.abort();
-  }, [path, turn]);
-  useEffect(() => () => { held.current = null; setState(null); setTimeline(null); }, [path]);
-  // At most twice a second, however many spans arrive.
+/** What is folded in a call or trace, while the pages live. */
+const foldings = new Map<string, ReadonlySet<string>>();
+
+/** Reads the timeline and keeps it fresh: at most twice a second, and never again while an answer is awaited. */
+function useTimeline(path: string, isMine: (event: { conversation?: string; trace?: string }) => boolean) {
+  const loaded = useLoaded(path, async (abort) => decode(await get<WireTimeline>(path, abort), Date.now()));
+  const now = useRef({ isMine, loaded, isDue: false }); // what is linked changes; a reload that is due must outlive that
+  now.current.isMine = isMine;
+  now.current.loaded = loaded;
+  const read = (): void => {
+    now.current.isDue = now.current.loaded.isLoading;
+    if (!now.current.isDue) now.current.loaded.again();
+  };
+  useEffect(() => { if (!loaded.isLoading && now.current.isDue) read(); }, [loaded.isLoading]);
   useEffect(() => {
     let soon: ReturnType<typeof setTimeout> | undefined;
     const stop = onLive((event) => {
-      if ((event.type === "refetch" || mine.current(event)) && soon === undefined) soon = setTimeout(() => { soon = undefined; setTurn((n) => n + 1); }, 500);
+      if ((event.type === "refetch" || now.current.isMine(event)) && soon === undefined) soon = setTimeout(() => { soon = undefined; read(); }, 500);
     });
     return () => { stop(); clearTimeout(soon); };
   }, [path]);
-  // The address follows the view, at most every 250 ms.
+  return loaded;
+}
+
+/** The address follows the view, at most every 250 ms; so do the window's title and what is remembered of the folding. */
+function useAddress(state: WaterfallState | null, path: string): void {
+  const { path: page, route } = useLocation();
   useEffect(() => {
     if (!state) return;
     let soon: ReturnType<typeof setTimeout> | undefined;
-    const write = (): void => {
+    const stop = effect(() => {
+      const query = state.toQuery();
+      foldings.set(path, state.toggled.value);
       clearTimeout(soon);
       soon = setTimeout(() => {
-        const url = withQuery(page, state.toQuery());
+        const url = withQuery(page, query);
         if (url !== location.pathname + location.search) route(url, true);
       }, 250);
-    };
-    const stops = [state.selected, state.window, state.query, state.onlyMatches, state.byTurn, state.toggled].map((one) => one.subscribe(write));
-    return () => { stops.forEach((stop) => stop()); clearTimeout(soon); };
-  }, [state, page]);
-  if (failure && !timeline) return <Problem failure={failure} again={() => setTurn(turn + 1)} />;
-  if (!state || !timeline) return <Loading what="Loading the spans" rows={12} />;
-  if (timeline.ids.length === 0) return <>{empty}</>;
-  return <>{failure ? <Problem failure={failure} again={() => setTurn(turn + 1)} /> : null}<Loaded state={state} timeline={timeline} download={download} /></>;
+    });
+    const stopTitle = effect(() => { titleWithin.value = selectionTitle(state); });
+    return () => { stop(); stopTitle(); clearTimeout(soon); titleWithin.value = ""; };
+  }, [state, page, path]);
+}
+
+function tellOf(old: Timeline, next: Timeline): void {
+  const more = next.shown - old.shown;
+  const errors = next.errors - old.errors;
+  if (more > 0) announce(`${plural(more, "span")} added${errors > 0 ? `, ${plural(errors, "error")}` : ""}`);
+}
+
+export interface WaterfallProps {
+  /** Of the timeline. */
+  path: string;
+  /** Is a live event about it? */
+  isMine: (event: { conversation?: string; trace?: string }) => boolean;
+  empty: preact.ComponentChildren;
+  /** Of a call or chat, of which turns are expected. */
+  needsTurns?: boolean;
+  /** What is known of how much there is to load, as a sentence. */
+  much?: string;
+  onTimeline?: (timeline: Timeline) => void;
+}
+
+export function Waterfall({ path, isMine, empty, needsTurns = false, much = "", onTimeline }: WaterfallProps) {
+  const { query } = useLocation();
+  const [state, setState] = useState<WaterfallState | null>(null);
+  const held = useRef<{ path: string; state: WaterfallState } | null>(null);
+  const first = useMemo(() => query as Record<string, string>, [path]);
+  const { data: timeline, failure, again } = useTimeline(path, isMine);
+  useEffect(() => {
+    if (!timeline) return;
+    onTimeline?.(timeline);
+    const old = held.current?.path === path ? held.current.state : null;
+    if (old) {
+      tellOf(old.received.value, timeline);
+      old.update(timeline);
+      return;
+    }
+    const fresh = new WaterfallState(timeline);
+    fresh.toggled.value = foldings.get(path) ?? fresh.toggled.value;
+    fresh.fromQuery(first);
+    held.current = { path, state: fresh };
+    setState(fresh);
+  }, [timeline]);
+  const mine = held.current?.path === path ? state : null;
+  useAddress(mine, path);
+  if (failure && !timeline) return <Problem failure={failure} again={again} />;
+  if (!mine || !timeline) return <Loading what="Loading the spans" rows={12} much={much} />;
+  if (mine.received.value.ids.length === 0) return <>{empty}</>;
+  return <>{failure ? <Problem failure={failure} again={again} /> : null}<Loaded state={mine} timeline={mine.timeline.value} needsTurns={needsTurns} /></>;
 }
