@@ -64,7 +64,7 @@ export default async function (site) {
   await page.getByLabel("Search title, key, id").fill("order-2");
   await row("order-1").waitFor({ state: "detached" });
   await row("order-2").waitFor();
-  check(page.url().endsWith("/calls?q=order-2"), `the address says it: ${page.url()}`);
+  await page.waitForURL("**/calls?q=order-2");
   const same = await site.page(page.url().slice(site.base.length));
   await same.getByRole("row").filter({ hasText: "order-2" }).waitFor();
   equal(await same.locator("tbody tr").count(), 1, "the address is the view");
