@@ -7,6 +7,7 @@
 #include "correlator/janitor.h"
 #include "correlator/metrics.h"
 #include "correlator/reconcile.h"
+#include "correlator/retain.h"
 #include "correlator/seal.h"
 #include "correlator/tally.h"
 #include "correlator/writer.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct reconciler *reconciler;
     struct tally *tally;
     struct sealer *sealer;
+    struct retainer *retainer;
     struct http_admin *admin;
     uint8_t overload[REPLY_BYTES]; /* the reply to whom the queue has no room for */
     size_t overload_len;
@@ -125,12 +127,13 @@ static FALLIBLE start_housekeeping(struct daemon *daemon)
     if (conf->reconcile) {
         TRY(reconciler_start(conf->postgres, conf->reconcile_interval_s, &daemon->reconciler));
     }
-    return conf->seal_share_percent == 0
-               ? OK
-               : sealer_start(&(struct sealer_options){.conninfo = conf->postgres,
-                                                       .quiet_s = conf->seal_quiet_s,
-                                                       .share_percent = conf->seal_share_percent},
-                              &daemon->sealer);
+    if (conf->seal_share_percent > 0) {
+        TRY(sealer_start(&(struct sealer_options){.conninfo = conf->postgres,
+                                                  .quiet_s = conf->seal_quiet_s,
+                                                  .share_percent = conf->seal_share_percent},
+                         &daemon->sealer));
+    }
+    return retainer_start(conf->postgres, conf->retain_days, &daemon->retainer);
 }
 
 /* Everything that may hold work is there before the bus gives any. */
@@ -179,6 +182,7 @@ static void daemon_stop(struct daemon *daemon)
     }
     reconciler_stop(daemon->reconciler);
     sealer_stop(daemon->sealer);
+    retainer_stop(daemon->retainer);
     tally_stop(daemon->tally);
     janitor_stop(daemon->janitor);
     bus_server_close(daemon->server);
