@@ -58,8 +58,7 @@ static FALLIBLE make_house(struct janitor *janitor, struct detail *detail)
 static void clean(struct janitor *janitor)
 {
     struct detail detail = {.text = ""};
-    struct db_value today = db_time(clock_unix());
-    err_t err = db_do(janitor->db, STMT_TERMS_CLEAN, &today, 1, &detail, NULL);
+    err_t err = db_do(janitor->db, STMT_TERMS_CLEAN, NULL, 0, &detail, NULL);
     if (err_is(err, ERR_DB_REFUSED)) {
         janitor->may_clean = false;
         log_info("terms_not_cleaned", "detail=\"%s\"", detail.text);

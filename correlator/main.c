@@ -7,6 +7,8 @@
 #include "correlator/janitor.h"
 #include "correlator/metrics.h"
 #include "correlator/reconcile.h"
+#include "correlator/retain.h"
+#include "correlator/seal.h"
 #include "correlator/tally.h"
 #include "correlator/writer.h"
 #include "proto/http/admin.h"
@@ -34,6 +36,8 @@ struct daemon {
     struct janitor *janitor;
     struct reconciler *reconciler;
     struct tally *tally;
+    struct sealer *sealer;
+    struct retainer *retainer;
     struct http_admin *admin;
     uint8_t overload[REPLY_BYTES]; /* the reply to whom the queue has no room for */
     size_t overload_len;
@@ -117,6 +121,21 @@ static FALLIBLE start_admin(struct daemon *daemon, struct detail *detail)
                : http_admin_start(&options, detail, &daemon->admin);
 }
 
+static FALLIBLE start_housekeeping(struct daemon *daemon)
+{
+    const struct conf *conf = &daemon->conf;
+    if (conf->reconcile) {
+        TRY(reconciler_start(conf->postgres, conf->reconcile_interval_s, &daemon->reconciler));
+    }
+    if (conf->seal_share_percent > 0) {
+        TRY(sealer_start(&(struct sealer_options){.conninfo = conf->postgres,
+                                                  .quiet_s = conf->seal_quiet_s,
+                                                  .share_percent = conf->seal_share_percent},
+                         &daemon->sealer));
+    }
+    return retainer_start(conf->postgres, conf->retain_days, &daemon->retainer);
+}
+
 /* Everything that may hold work is there before the bus gives any. */
 static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
 {
@@ -138,10 +157,7 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
                                             .quiet_s = daemon->conf.tally_quiet_s,
                                             .again_s = daemon->conf.tally_again_s},
                     &daemon->tally));
-    if (daemon->conf.reconcile) {
-        TRY(reconciler_start(daemon->conf.postgres, daemon->conf.reconcile_interval_s,
-                             &daemon->reconciler));
-    }
+    TRY(start_housekeeping(daemon));
     return start_admin(daemon, detail);
 }
 
@@ -165,6 +181,8 @@ static void daemon_stop(struct daemon *daemon)
         }
     }
     reconciler_stop(daemon->reconciler);
+    sealer_stop(daemon->sealer);
+    retainer_stop(daemon->retainer);
     tally_stop(daemon->tally);
     janitor_stop(daemon->janitor);
     bus_server_close(daemon->server);

@@ -58,7 +58,7 @@ static struct export_worker *worker_new(size_t body_bytes_max)
     buf_init(&worker->converted, body_bytes_max);
     buf_init(&worker->packed, LIMIT_BUS_BYTES);
     worker->inflater = inflater_new();
-    worker->builder = segment_builder_new();
+    worker->builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     if (worker->inflater == NULL || worker->builder == NULL) {
         worker_free(worker);
         return NULL;

@@ -24,6 +24,10 @@ enum {
     LIMIT_ATTRIBUTES_PER_EXPORT = 2 << 20,
     /* Raw segments of one export together: its bytes, and each resource again for every trace in it. */
     LIMIT_SEGMENTS_BYTES = 192 << 20,
+    /* Raw bytes and spans of one sealed segment: as much as the link doctor opens and a page shows of a trace; a call of
+     * 60 turns has 4.5 MB. A larger trace is sealed as several. */
+    LIMIT_SEALED_BYTES = 32 << 20,
+    LIMIT_SEALED_SPANS = 100000,
     /* Memory for the facts and compressed segments of one export, beside its body: 100,000 spans in as many
      * traces take some 150 MiB. */
     LIMIT_SCAN_BYTES = 256 << 20,

@@ -10,7 +10,7 @@
 
 #include "proto/base/banned.h"
 
-enum { LEVEL = 1, KEPT_BYTES = 4 << 20 };
+enum { INGEST_LEVEL = 1, SEAL_LEVEL = 6, SEAL_WINDOW_LOG = 23, KEPT_BYTES = 4 << 20 };
 
 struct segment_builder {
     ZSTD_CCtx *zstd;
@@ -19,7 +19,17 @@ struct segment_builder {
     size_t bytes_largest; /* raw segment since the last trim */
 };
 
-struct segment_builder *segment_builder_new(void)
+/* The parameters exist and have no other values: only memory can fail. */
+static bool effort_set(ZSTD_CCtx *zstd, enum segment_effort effort)
+{
+    bool is_seal = effort == SEGMENT_EFFORT_SEAL;
+    size_t level =
+        ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, is_seal ? SEAL_LEVEL : INGEST_LEVEL);
+    size_t window = ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, is_seal ? SEAL_WINDOW_LOG : 0);
+    return !ZSTD_isError(level) && !ZSTD_isError(window);
+}
+
+struct segment_builder *segment_builder_new(enum segment_effort effort)
 {
     struct segment_builder *builder = mem_zero(1, sizeof *builder);
     if (builder == NULL) {
@@ -28,7 +38,7 @@ struct segment_builder *segment_builder_new(void)
     buf_init(&builder->raw, LIMIT_SEGMENTS_BYTES);
     buf_init(&builder->packed, ZSTD_COMPRESSBOUND((size_t)LIMIT_SEGMENTS_BYTES));
     builder->zstd = ZSTD_createCCtx();
-    if (builder->zstd == NULL) {
+    if (builder->zstd == NULL || !effort_set(builder->zstd, effort)) {
         segment_builder_free(builder);
         return NULL;
     }
@@ -134,8 +144,7 @@ err_t segment_build(struct segment_builder *builder, struct scan_result *result,
     if (!buf_reserve(&builder->packed, bound)) {
         return buf_err(&builder->packed);
     }
-    size_t packed =
-        ZSTD_compressCCtx(builder->zstd, builder->packed.ptr, bound, raw.ptr, raw.len, LEVEL);
+    size_t packed = ZSTD_compress2(builder->zstd, builder->packed.ptr, bound, raw.ptr, raw.len);
     if (ZSTD_isError(packed)) {
         return FAIL(MEMORY); /* the room suffices and the level exists: nothing else is left */
     }

@@ -581,27 +581,40 @@ static size_t resource_size(const struct view *view, size_t i)
     return size;
 }
 
-/* Octets as they came, but texts that are not UTF-8 mended. */
-static void mended_add(struct buf *out, enum schema_message message, struct bytes raw)
+/* Octets as they came, but texts that are not UTF-8 mended when that is wanted. */
+static void octets_add(struct buf *out, enum schema_message message, struct bytes raw,
+                       bool is_mended)
 {
     buf_add(out, raw);
-    mend_texts(message, out, raw.len);
+    if (is_mended) {
+        mend_texts(message, out, raw.len);
+    }
 }
 
-void view_protobuf(const struct view *view, struct buf *out)
+static void merged_write(const struct view *view, bool is_mended, struct buf *out)
 {
     for (size_t i = 0; i < view->spans_count;) {
         uint32_t resource = resource_at(view, i);
         wire_put_head(out, 1, resource_size(view, i));
-        mended_add(out, SCHEMA_RESOURCE_SPANS, view->resources[resource].head);
+        octets_add(out, SCHEMA_RESOURCE_SPANS, view->resources[resource].head, is_mended);
         while (i < view->spans_count && resource_at(view, i) == resource) {
             size_t next = i;
             wire_put_head(out, 2, scope_size(view, i, &next));
-            mended_add(out, SCHEMA_SCOPE_SPANS, view->scopes[view->spans[i].scope].head);
+            octets_add(out, SCHEMA_SCOPE_SPANS, view->scopes[view->spans[i].scope].head, is_mended);
             for (; i < next; i++) {
                 wire_put_head(out, 2, view->spans[i].raw.len);
-                mended_add(out, SCHEMA_SPAN, view->spans[i].raw);
+                octets_add(out, SCHEMA_SPAN, view->spans[i].raw, is_mended);
             }
         }
     }
+}
+
+void view_protobuf(const struct view *view, struct buf *out)
+{
+    merged_write(view, true, out);
+}
+
+void view_raw(const struct view *view, struct buf *out)
+{
+    merged_write(view, false, out);
 }

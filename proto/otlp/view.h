@@ -126,6 +126,9 @@ FALLIBLE view_open(const struct bytes *raws, size_t raws_count, struct arena *ar
  * not UTF-8 are mended (mend.h): strict readers would refuse the whole trace. */
 void view_protobuf(const struct view *view, struct buf *out);
 
+/* The same with every octet as it came: what is stored. */
+void view_raw(const struct view *view, struct buf *out);
+
 /* Appends the same as OTLP/JSON: lowerCamelCase, lower-case hex ids, 64-bit integers as texts, enums as
  * numbers, NaN and infinities as texts, bytes as base64, odd texts as jsontext_add writes them. Unknown
  * fields have no JSON form and are left out. Errors: MALFORMED, TOO_DEEP, NO_SPACE, and those of `out`. */

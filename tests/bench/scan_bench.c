@@ -198,7 +198,7 @@ static void many_resources_many_traces(struct made *made)
 static void measure(const char *name, struct made *made, unsigned rounds)
 {
     struct scan_options options = {.project = {{1}}};
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     struct arena arena;
     struct bytes body = buf_bytes(&made->out);
     int64_t scan_ns = 0;

@@ -9,6 +9,7 @@ import pytest
 
 from support import otlp
 from support.cluster import error_of
+from support.process import wait_until
 from support.search import Filter, Query, Stored, sent
 
 START = 1_780_000_000_000_000_000
@@ -100,6 +101,25 @@ def fill(client, rng, count):
     return traces
 
 
+@pytest.fixture(scope="module", params=["as-it-came", "sealed"])
+def cluster(servers, request):
+    """No answer of the explorer may tell whether a trace was sealed."""
+    rows = {"seal_quiet_s": 1, "seal_share_percent": 100 if request.param == "sealed" else 0}
+    running = servers.cluster(correlator_rows=rows)
+    running.is_sealing = request.param == "sealed"
+    yield running
+    running.close()
+
+
+def settle(cluster):
+    def is_settled():
+        segments = cluster.sql("select count(*) filter (where is_sealed), count(*) from segment")[0]
+        return segments[0] == segments[1] == cluster.sql("select count(*) from trace")[0][0]
+
+    if cluster.is_sealing:
+        wait_until(is_settled, 60, "every trace to be one segment")
+
+
 @pytest.fixture(scope="module")
 def stock(cluster):
     """A project with random traces, and another one with the like, which must never show."""
@@ -107,7 +127,9 @@ def stock(cluster):
     others = cluster.client(cluster.project("search-others"))
     fill(others, rng, 20)
     client = cluster.client(cluster.project("search"))
-    return client, fill(client, rng, 160)
+    traces = fill(client, rng, 160)
+    settle(cluster)
+    return client, traces
 
 
 def random_filter(rng):

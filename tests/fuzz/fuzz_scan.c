@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct scan_options options = {.project = {{1}}};
     struct scan_result result;
     struct detail detail = {{0}};
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     PRE(builder != NULL);
     arena_init(&arena, LIMIT_SCAN_BYTES);
     err_t err = scan_export(&options, bytes_of(data, size), &arena, &detail, &result);

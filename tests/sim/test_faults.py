@@ -1,4 +1,4 @@
-"""Eight faults are put into the code on purpose; the simulation must notice each."""
+"""Nine faults are put into the code on purpose; the simulation must notice each."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from simulation import Simulation
 from support import paths
 
 FAULTS = ["drop_key", "ignore_project", "forget_skip", "skip_look", "lost_dedupe", "wrong_kind",
-          "ack_before_commit", "forget_room_flag"]
+          "ack_before_commit", "forget_room_flag", "seal_forget_segment"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def test_the_list_of_faults_is_the_code_s():
 def simulate(servers, build, fault: int, events: int) -> list[str]:
     name = FAULTS[fault - 1] if fault else ""
     cluster = servers.cluster(
-        apis=2, correlators=2, build=build, correlator_rows={"reconcile": "off"},
+        apis=2, correlators=2, build=build,
+        correlator_rows={"reconcile": "off", "seal_quiet_s": 1, "seal_share_percent": 100},
         env={"CALLTRACE_FAULT": str(fault)} if fault else {})
     try:
         simulation = Simulation(cluster, 20260102 + fault, events,

@@ -17,7 +17,7 @@ from support.cluster import Project
 from support.equation import (KINDS, Facts, create_keys, skipped_traces, span_ids, trace_facts)
 
 FAULTS = ["", "drop_key", "ignore_project", "forget_skip", "lost_dedupe", "wrong_kind",
-          "ack_before_commit", "forget_room_flag"]
+          "ack_before_commit", "forget_room_flag", "change_span", "lose_span"]
 
 
 class Model:
@@ -57,6 +57,10 @@ class Model:
             self.traces.setdefault((project, trace), Facts()).add(facts)
         for span in otlp.spans_of(request):
             trace = self.spans.setdefault((project, span.trace_id.hex()), {})
+            if self.fault == "lose_span" and span.name == "root":
+                continue
+            if self.fault == "change_span":
+                span.end_time_unix_nano += 1
             trace[span.span_id] = span.SerializeToString()
         assert span_ids(request)
         return Response(200, {}, b"{}" if content_type == JSON else b"")
@@ -151,8 +155,12 @@ def parse_json(body: bytes) -> otlp.ExportTraceServiceRequest:
             scope_spans.scope.name = scope["scope"]["name"]
             for span in scope["spans"]:
                 scope_spans.spans.add(
-                    trace_id=bytes.fromhex(span["traceId"]), name=span["name"],
-                    span_id=bytes.fromhex(span["spanId"]), attributes=parse_attributes(span))
+                    trace_id=bytes.fromhex(span["traceId"]), name=span["name"], kind=span["kind"],
+                    span_id=bytes.fromhex(span["spanId"]),
+                    parent_span_id=bytes.fromhex(span.get("parentSpanId", "")),
+                    start_time_unix_nano=int(span["startTimeUnixNano"]),
+                    end_time_unix_nano=int(span["endTimeUnixNano"]),
+                    attributes=parse_attributes(span))
     return request
 
 

@@ -48,10 +48,23 @@ def reconcile(cluster) -> float:
     return daemon.metrics()["calltrace_reconcile_repairs_total"]
 
 
+def sealed(cluster) -> int:
+    """Waits until every trace is sealed; how many segments were."""
+    def left():
+        return cluster.sql("select count(*) from trace where not is_sealed and not is_skipped")[0][0]
+
+    wait_until(lambda: left() == 0, 60, "every trace to be sealed")
+    return cluster.sql("select count(*) from segment where is_sealed")[0][0]
+
+
 def test_links_are_the_equation_through_kills_and_restarts(servers, seed, events):
-    cluster = servers.cluster(apis=2, correlators=2)
+    """Traces are sealed all the while, again and again, and what is read at the end is what was sent."""
+    cluster = servers.cluster(apis=2, correlators=2,
+                              correlator_rows={"seal_quiet_s": 1, "seal_share_percent": 100})
     try:
-        run(cluster, seed, events, lambda: reconcile(cluster), postgres=True)
+        simulation = run(cluster, seed, events, lambda: reconcile(cluster), postgres=True)
+        assert sealed(cluster) > 0
+        assert not simulation.check(sample=200)
     finally:
         cluster.close()
 

@@ -332,7 +332,7 @@ static void check_seed(uint64_t seed)
     lines_read(request, NULL, &all);
     assert_int_equal(all.count, result.spans_count);
     lines_free(&all);
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     assert_non_null(builder);
     for (size_t i = 0; i < result.traces_count; i++) {
         EXPECT_OK(segment_build(builder, &result, i, &arena));

@@ -287,7 +287,7 @@ static void scan_and_build(void *context)
     struct fixture *f = context;
     struct arena arena;
     struct scan_result result;
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     arena_init(&arena, LIMIT_SCAN_BYTES);
     err_t err = scan_export(&f->options, make_bytes(&f->make), &arena, &f->detail, &result);
     for (size_t i = 0; builder != NULL && err_is_ok(err) && i < result.traces_count; i++) {
@@ -323,7 +323,7 @@ static void test_many_traces_under_a_large_resource_do_not_explode(void **state)
     EXPECT_OK(scan(f));
     assert_int_equal(f->result.traces_count, 1000);
     assert_true(arena_bytes_used(&f->arena) < 16 << 20);
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     assert_non_null(builder);
     err_t err = OK;
     size_t built = 0;
@@ -412,7 +412,7 @@ static void test_a_segment_holds_its_spans_as_they_came(void **state)
     wire_put_u64(&f->make.out, 77, 1);
     make_close(&f->make);
     EXPECT_OK(scan(f));
-    struct segment_builder *builder = segment_builder_new();
+    struct segment_builder *builder = segment_builder_new(SEGMENT_EFFORT_INGEST);
     EXPECT_OK(segment_build(builder, &f->result, 0, &f->arena));
     EXPECT_OK(segment_inflate(f->result.traces[0].segment, f->result.traces[0].segment_raw_bytes,
                               &f->arena, &raw));
