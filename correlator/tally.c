@@ -19,11 +19,14 @@ enum {
     CONNECT_TIMEOUT_S = 2,
     TICK_MS = 100,
     LOOK_MS = 2000,      /* between two looks for what is due */
+    FIND_MS = 10000,     /* between two looks for what has come, at most */
     HEARTBEAT_MS = 5000, /* between two announcements of nothing */
     DUE_MAX = 100,       /* of one look */
     REST_FACTOR = 3,
-    /* Older than this, with the two waits, nothing can be due that was not seen. */
-    OVERLAP_MS = 300000,
+    /* A row shows with its commit, up to so long after the time that stands in it. */
+    OVERLAP_S = 10,
+    /* After so long a pause what came may have been sealed. */
+    PAUSE_S_MAX = 60,
     ARENA_BYTES_MAX = 512 << 20,
     WIRE_BYTES_MAX = 1 << 10,
 };
@@ -35,6 +38,7 @@ struct tally {
     pthread_t thread;
     _Atomic bool is_stopping;
     bool is_mine; /* the lock is held by this connection */
+    struct mono_ns found_at;
 };
 
 struct due {
@@ -42,7 +46,10 @@ struct due {
     struct uuid conversation;
     bool is_chat;
     bool is_over;
+    bool has_seen; /* something that was not counted yet */
     struct unix_ns seen;
+    struct unix_ns counted; /* the last time, or when it was found */
+    struct unix_ns now;     /* of Postgres */
 };
 
 struct counts {
@@ -193,25 +200,81 @@ static void sleep_until_stopped(struct tally *tally, int64_t ms)
     }
 }
 
+/* Writes down which conversations the spans and links of the last moment belong to. */
+static FALLIBLE find(struct tally *tally, struct detail *detail)
+{
+    struct db_rows *rows = NULL;
+    TRY(db_run(tally->db, STMT_TALLY_STATE, NULL, 0, detail, &rows));
+    bool has_state = db_next(rows);
+    struct unix_ns since = has_state ? db_get_time(rows, 0) : (struct unix_ns){0};
+    struct unix_ns now = has_state ? db_get_time(rows, 1) : (struct unix_ns){0};
+    db_rows_free(rows);
+    bool has_paused = now.ns - since.ns > PAUSE_S_MAX * NS_PER_S;
+    since.ns -= OVERLAP_S * NS_PER_S;
+    const struct db_value values[] = {db_time(since),
+                                      db_int8((int64_t)tally->options.quiet_s * MS_PER_S)};
+    TRY(db_do(tally->db, has_paused ? STMT_TALLY_FIND_ALL : STMT_TALLY_FIND, values, 2, detail,
+              NULL));
+    struct db_value found = db_time(now);
+    return db_do(tally->db, STMT_TALLY_FOUND, &found, 1, detail, NULL);
+}
+
 static FALLIBLE due_read(struct tally *tally, struct detail *detail, struct due *due,
                          size_t *ret_count)
 {
-    const struct db_value values[] = {db_int8((int64_t)tally->options.quiet_s * MS_PER_S),
-                                      db_int8((int64_t)tally->options.again_s * MS_PER_S),
-                                      db_int4(DUE_MAX)};
+    struct db_value most = db_int4(DUE_MAX);
     struct db_rows *rows = NULL;
     size_t count = 0;
-    TRY(db_run(tally->db, STMT_TALLY_DUE, values, 3, detail, &rows));
+    TRY(db_run(tally->db, STMT_TALLY_DUE, &most, 1, detail, &rows));
     while (count < DUE_MAX && db_next(rows)) {
         due[count++] = (struct due){.project = db_get_uuid(rows, 0),
                                     .conversation = db_get_uuid(rows, 1),
                                     .is_chat = db_get_int(rows, 2) == CONVERSATION_KIND_CHAT,
                                     .is_over = db_get_bool(rows, 3),
-                                    .seen = db_get_time(rows, 4)};
+                                    .has_seen = !db_is_null(rows, 4),
+                                    .seen = db_get_time(rows, 4),
+                                    .counted = db_get_time(rows, 5),
+                                    .now = db_get_time(rows, 6)};
     }
     db_rows_free(rows);
     *ret_count = count;
     return OK;
+}
+
+static FALLIBLE done(struct tally *tally, const struct due *due, struct detail *detail)
+{
+    const struct db_value values[] = {db_uuid(&due->project), db_uuid(&due->conversation)};
+    return db_do(tally->db, STMT_TALLY_DONE, values, 2, detail, NULL);
+}
+
+static FALLIBLE again_at(struct tally *tally, const struct due *due, int64_t at_ns,
+                         struct detail *detail)
+{
+    const struct db_value values[] = {db_uuid(&due->project), db_uuid(&due->conversation),
+                                      db_time((struct unix_ns){at_ns})};
+    return db_do(tally->db, STMT_TALLY_AGAIN, values, 3, detail, NULL);
+}
+
+/* Counts what is quiet, and what still talks when it was not counted for a while. What comes between the reading and
+ * the end is found again. */
+static FALLIBLE settle(struct tally *tally, const struct due *due, struct detail *detail)
+{
+    int64_t quiet_ns = (int64_t)tally->options.quiet_s * NS_PER_S;
+    int64_t again_ns = (int64_t)tally->options.again_s * NS_PER_S;
+    int64_t quiet_at = due->seen.ns + quiet_ns;
+    int64_t again_since = due->counted.ns + again_ns;
+    if (!due->has_seen) {
+        return done(tally, due, detail);
+    }
+    if (quiet_at <= due->now.ns) {
+        TRY(run_one(tally, due, detail));
+        return done(tally, due, detail);
+    }
+    if (again_since <= due->now.ns) {
+        TRY(run_one(tally, due, detail));
+        again_since = due->now.ns + again_ns;
+    }
+    return again_at(tally, due, quiet_at < again_since ? quiet_at : again_since, detail);
 }
 
 static FALLIBLE run_due(struct tally *tally, struct detail *detail)
@@ -221,15 +284,23 @@ static FALLIBLE run_due(struct tally *tally, struct detail *detail)
     TRY(due_read(tally, detail, due, &count));
     for (size_t i = 0; i < count && !tally->is_stopping; i++) {
         struct mono_ns began = clock_mono();
-        TRY(run_one(tally, &due[i], detail));
+        TRY(settle(tally, &due[i], detail));
         sleep_until_stopped(tally, mono_ms_between(began, clock_mono()) * REST_FACTOR);
     }
-    if (count == DUE_MAX || tally->is_stopping) {
-        return OK; /* there is more behind them */
+    return OK;
+}
+
+static FALLIBLE find_when_time(struct tally *tally, struct detail *detail)
+{
+    int64_t pause_ms = (int64_t)tally->options.quiet_s * MS_PER_S;
+    pause_ms = pause_ms < FIND_MS ? pause_ms : FIND_MS;
+    struct mono_ns now = clock_mono();
+    if (tally->found_at.ns != 0 && mono_ms_between(tally->found_at, now) < pause_ms) {
+        return OK;
     }
-    uint64_t waits_s = tally->options.quiet_s + tally->options.again_s;
-    struct db_value overlap = db_int8(OVERLAP_MS + (int64_t)waits_s * MS_PER_S);
-    return db_do(tally->db, STMT_TALLY_END, &overlap, 1, detail, NULL);
+    TRY(find(tally, detail));
+    tally->found_at = now;
+    return OK;
 }
 
 /* The lock is held as long as the connection lives: another correlator takes over when this one goes. */
@@ -243,7 +314,11 @@ static FALLIBLE look(struct tally *tally, struct detail *detail)
         tally->is_mine = db_next(rows) && db_get_bool(rows, 0);
         db_rows_free(rows);
     }
-    return tally->is_mine ? run_due(tally, detail) : OK;
+    if (!tally->is_mine) {
+        return OK;
+    }
+    TRY(find_when_time(tally, detail));
+    return run_due(tally, detail);
 }
 
 static void *tally_run(void *context)

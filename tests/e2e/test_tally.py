@@ -117,3 +117,38 @@ def test_one_correlator_counts_and_another_takes_over(counting, client):
     assert other.metrics()["calltrace_tallies_total"] > 0
     busy.start()
     busy.wait_ready()
+
+
+def test_who_still_talks_is_counted_again_and_again(counting, client):
+    """Spans keep coming faster than the quiet time; every again_s they are counted all the same."""
+    key = f"order-{otlp.new_trace_id().hex()}"
+    trace, session = otlp.new_trace_id(), otlp.new_span_id()
+    call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+    seen = set()
+
+    def talk():
+        span = otlp.span(trace, "turn", {"roark.external_id": key}, session, otlp.new_span_id())
+        export(client, otlp.request([span]).SerializeToString(), "application/x-protobuf")
+        seen.add(row_of(client, call)["turnCount"])
+        return len(seen - {None}) >= 3
+
+    wait_until(talk, 30, "three different counts", interval=0.3)
+
+
+def test_what_came_while_nobody_counted_is_found(counting, client):
+    key = f"order-{otlp.new_trace_id().hex()}"
+    call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+    export(client, otlp.request([otlp.span(otlp.new_trace_id(), "turn", {"roark.external_id": key})]
+                                ).SerializeToString(), "application/x-protobuf")
+    counted(client, call, turnCount=1)
+    # As after a long pause: the spans came an hour ago and are sealed, and nobody has looked since.
+    counting.sql("delete from conversation_due where conversation_id = %s", (call,))
+    counting.sql("delete from conversation_tally where conversation_id = %s", (call,))
+    counting.sql("update link set linked_at = now() - interval '1 hour' where conversation_id = %s", (call,))
+    counting.sql("update segment set seen_at = now() - interval '1 hour'")
+    counting.sql("update tally_state set watermark = now() - interval '2 hours'")
+    counted(client, call, turnCount=1)
+
+
+def test_nothing_stays_due_for_ever(counting):
+    wait_until(lambda: counting.sql("select count(*) from conversation_due")[0][0] == 0, 40, "nothing that is due")
