@@ -17,6 +17,8 @@ enum {
     SILENCE_MS = 1000,
     /* A farewell, then the end of the stream. */
     IDLE_READS_MAX = 4,
+    PLANS_MS_MIN = 1000,
+    PLANS_MS_MAX = 600000,
     /* Postgres counts from 2000-01-01. */
     EPOCH_S = 946684800,
 };
@@ -44,6 +46,8 @@ struct db {
     PGconn *conn;
     bool is_prepared[STMT_COUNT];
     bool in_pipeline;
+    struct mono_ns plans_made;
+    int64_t plans_ms; /* until they are made anew */
     struct entry *entries;
     size_t entries_count;
     size_t entries_room;
@@ -288,13 +292,32 @@ static void idle_look(struct db *db)
     }
 }
 
+/* A plan that was made for an empty table may walk all rows for each one that it looks up, and is kept until somebody
+ * gathers statistics. So plans are made anew after 1 s, 2 s, 4 s, ...: no table outgrows its plans by far. */
+static void plans_forget(struct db *db)
+{
+    struct mono_ns now = clock_mono();
+    if (!db_is_connected(db) || mono_ms_between(db->plans_made, now) < db->plans_ms) {
+        return;
+    }
+    db->plans_made = now;
+    db->plans_ms = db->plans_ms < PLANS_MS_MAX / 2 ? db->plans_ms * 2 : PLANS_MS_MAX;
+    struct detail detail = {.text = ""};
+    if (!err_is_ok(db_do(db, STMT_PLANS_FORGET, NULL, 0, &detail, NULL))) {
+        db_close(db); /* connecting tells why */
+    }
+}
+
 err_t db_ready(struct db *db, struct detail *detail, bool *ret_is_new)
 {
     bool is_new = false;
     idle_look(db);
+    plans_forget(db);
     if (!db_is_connected(db)) {
         db_close(db);
         TRY(connect_now(db, detail));
+        db->plans_made = clock_mono();
+        db->plans_ms = PLANS_MS_MIN;
         is_new = true;
     }
     if (ret_is_new != NULL) {

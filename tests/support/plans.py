@@ -8,35 +8,36 @@ with made as (
     insert into trace (project_id, trace_id, day, first_seen_at, last_seen_at, start_ns, end_ns, has_error)
     select %(project)s::uuid, decode(md5('t' || n), 'hex'), current_date, now() - n * interval '1 second',
         now() - n * interval '1 second', 1800000000000000000 + n, 1800000000000000001 + n, false
-    from generate_series(1, %(count)s) n),
+    from generate_series(%(first)s::int, %(count)s::int) n),
 keys as (
     insert into trace_key (project_id, kind, value, trace_id, created_at)
     select %(project)s::uuid, k, case k when 1 then convert_to('Order-' || n, 'UTF8')
         else convert_to(md5('t' || n), 'UTF8') end, decode(md5('t' || n), 'hex'), now() - n * interval '1 second'
-    from generate_series(1, %(count)s) n, unnest(array[1, 6]) k),
+    from generate_series(%(first)s::int, %(count)s::int) n, unnest(array[1, 6]) k),
 segments as (
     insert into segment (project_id, trace_id, day, hash, spans, errors, raw_bytes, terms, body)
     select %(project)s::uuid, decode(md5('t' || n), 'hex'), current_date, decode(md5('s' || n), 'hex'), 1, 0, 1,
-        array[1, 2, 3, 1000 + n], ''::bytea from generate_series(1, %(count)s) n),
+        array[1, 2, 3, 1000 + n], ''::bytea from generate_series(%(first)s::int, %(count)s::int) n),
 calls as (
     insert into conversation (project_id, id, kind, source, created_at, updated_at, status, direction, body)
     select %(project)s::uuid, md5('c' || n)::uuid, 1 + n %% 2, 1, now() - n * interval '1 second', now(), 0, 0, '{}'
-    from generate_series(1, %(count)s) n),
+    from generate_series(%(first)s::int, %(count)s::int) n),
 held as (
     insert into conversation_key (project_id, kind, value, slot, conversation_id, created_at)
     select %(project)s::uuid, 1, convert_to('Order-' || n, 'UTF8'), '00000000-0000-0000-0000-000000000000',
-        md5('c' || n)::uuid, now() - n * interval '1 second' from generate_series(1, %(count)s) n),
+        md5('c' || n)::uuid, now() - n * interval '1 second' from generate_series(%(first)s::int, %(count)s::int) n),
 words as (
     insert into word (project_id, kind, key, value)
-    select %(project)s::uuid, 3, convert_to('key.' || n, 'UTF8'), '' from generate_series(1, %(count)s / 10) n)
+    select %(project)s::uuid, 3, convert_to('key.' || n, 'UTF8'), '' from generate_series(%(first)s::int / 10 + 1, %(count)s::int / 10) n)
 insert into link (project_id, conversation_id, trace_id, kind, value, linked_at)
 select %(project)s::uuid, md5('c' || n)::uuid, decode(md5('t' || n), 'hex'), 1, convert_to('Order-' || n, 'UTF8'),
     now() - n * interval '1 second'
-from generate_series(1, %(count)s) n where n %% 1000 <> 0"""
+from generate_series(%(first)s::int, %(count)s::int) n where n %% 1000 <> 0"""
 
 
-def fill(cluster, project, count):
-    cluster.sql(FILL, {"project": project.id, "count": count})
+def fill(cluster, project, count, first=1):
+    """Traces and calls number `first` to `count`."""
+    cluster.sql(FILL, {"project": project.id, "first": first, "count": count})
 
 
 def touched(plan, rows):
