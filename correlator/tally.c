@@ -227,14 +227,17 @@ static FALLIBLE due_read(struct tally *tally, struct detail *detail, struct due 
     size_t count = 0;
     TRY(db_run(tally->db, STMT_TALLY_DUE, &most, 1, detail, &rows));
     while (count < DUE_MAX && db_next(rows)) {
-        due[count++] = (struct due){.project = db_get_uuid(rows, 0),
-                                    .conversation = db_get_uuid(rows, 1),
-                                    .is_chat = db_get_int(rows, 2) == CONVERSATION_KIND_CHAT,
-                                    .is_over = db_get_bool(rows, 3),
-                                    .has_seen = !db_is_null(rows, 4),
-                                    .seen = db_get_time(rows, 4),
-                                    .counted = db_get_time(rows, 5),
-                                    .now = db_get_time(rows, 6)};
+        struct due *one = &due[count++];
+        *one = (struct due){.project = db_get_uuid(rows, 0),
+                            .conversation = db_get_uuid(rows, 1),
+                            .is_chat = db_get_int(rows, 2) == CONVERSATION_KIND_CHAT,
+                            .is_over = db_get_bool(rows, 3),
+                            .has_seen = !db_is_null(rows, 4),
+                            .counted = db_get_time(rows, 5),
+                            .now = db_get_time(rows, 6)};
+        if (one->has_seen) {
+            one->seen = db_get_time(rows, 4);
+        }
     }
     db_rows_free(rows);
     *ret_count = count;
@@ -247,8 +250,8 @@ static FALLIBLE done(struct tally *tally, const struct due *due, struct detail *
     return db_do(tally->db, STMT_TALLY_DONE, values, 2, detail, NULL);
 }
 
-static FALLIBLE again_at(struct tally *tally, const struct due *due, int64_t at_ns,
-                         struct detail *detail)
+static FALLIBLE wait_until(struct tally *tally, const struct due *due, int64_t at_ns,
+                           struct detail *detail)
 {
     const struct db_value values[] = {db_uuid(&due->project), db_uuid(&due->conversation),
                                       db_time((struct unix_ns){at_ns})};
@@ -259,10 +262,9 @@ static FALLIBLE again_at(struct tally *tally, const struct due *due, int64_t at_
  * the end is found again. */
 static FALLIBLE settle(struct tally *tally, const struct due *due, struct detail *detail)
 {
-    int64_t quiet_ns = (int64_t)tally->options.quiet_s * NS_PER_S;
     int64_t again_ns = (int64_t)tally->options.again_s * NS_PER_S;
-    int64_t quiet_at = due->seen.ns + quiet_ns;
-    int64_t again_since = due->counted.ns + again_ns;
+    int64_t quiet_at = due->seen.ns + (int64_t)tally->options.quiet_s * NS_PER_S;
+    int64_t again_at = due->counted.ns + again_ns;
     if (!due->has_seen) {
         return done(tally, due, detail);
     }
@@ -270,11 +272,11 @@ static FALLIBLE settle(struct tally *tally, const struct due *due, struct detail
         TRY(run_one(tally, due, detail));
         return done(tally, due, detail);
     }
-    if (again_since <= due->now.ns) {
+    if (again_at <= due->now.ns) {
         TRY(run_one(tally, due, detail));
-        again_since = due->now.ns + again_ns;
+        again_at = due->now.ns + again_ns;
     }
-    return again_at(tally, due, quiet_at < again_since ? quiet_at : again_since, detail);
+    return wait_until(tally, due, quiet_at < again_at ? quiet_at : again_at, detail);
 }
 
 static FALLIBLE run_due(struct tally *tally, struct detail *detail)

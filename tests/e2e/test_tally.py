@@ -150,5 +150,13 @@ def test_what_came_while_nobody_counted_is_found(counting, client):
     counted(client, call, turnCount=1)
 
 
-def test_nothing_stays_due_for_ever(counting):
+def test_nothing_stays_due_for_ever(counting, client, project):
+    """Neither a call that is gone nor one that has no traces, nor one whose traces are skipped."""
+    key = f"order-{otlp.new_trace_id().hex()}"
+    client.post_json("/v1/call", {"externalId": key})
+    skipped = otlp.request([otlp.span(otlp.new_trace_id(), "turn", {"roark.external_id": key})], {"roark.skip": True})
+    export(client, skipped.SerializeToString(), "application/x-protobuf")
+    counting.sql("insert into conversation_due (project_id, conversation_id, due_at) select project_id, id, now() "
+                 "from conversation where project_id = %s union select %s, gen_random_uuid(), now() "
+                 "on conflict do nothing", (project.id, project.id))
     wait_until(lambda: counting.sql("select count(*) from conversation_due")[0][0] == 0, 40, "nothing that is due")
