@@ -13,7 +13,7 @@ from support import otlp
 from support.client import JSON, PROTOBUF, NoAnswer
 from support.equation import Log, check_answers, check_links, expect, expect_spans
 
-TRIES_MAX = 60
+TRIES_MAX = 600  # a minute at the least: a busy machine may take long to start Postgres again
 
 
 class Simulation:
