@@ -30,6 +30,7 @@ export default async function (site) {
   const numbers = (await page.locator(".column-number").allTextContents()).filter(Boolean);
   equal(numbers, ["10", "20", "30", "40", "50", "60", "70", "80", "90", "96", "100"], "every tenth number, and the slowest one's");
   await targets(page, 24, "mouse");
+  check(await page.locator(".rows-area *").count() < 1500, "however many rows there are, few are in the page");
   await page.setViewportSize({ width: 1440, height: 700 });
   check(await page.locator(".slowest-sentence").evaluate((one) => one.getBoundingClientRect().bottom < 700), "the sentence is seen before anyone scrolls");
 

@@ -33,6 +33,7 @@ async function drags(page, length) {
   const dragged = await until(() => windowOf(page), "the window is what was dragged");
   check(near(dragged[0], time(0.25), length / 100) && near(dragged[1], time(0.5), length / 100), `from ${dragged}`);
   equal(await page.locator(".over-time .selection").count(), 0, "nothing is selected any more");
+  equal([parameter(page, "span"), parameter(page, "turn"), await page.getByRole("complementary").count()], [null, null, 0], "the click that the drag ends in chooses no row");
   await page.locator(".ruler").dblclick({ position: { x: 500, y: 14 } });
   await until(() => windowOf(page) === null, "a double click on the ruler fits all");
   // Given up; too short to be one.
