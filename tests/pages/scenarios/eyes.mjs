@@ -98,5 +98,21 @@ export default async function (site) {
   check(wide.every((one) => one.width >= 24), `a finger's column is 24 px wide: ${wide[0].width}`);
   await until(() => touched.locator(".column.slowest").evaluate((one) => { const a = one.getBoundingClientRect(); const b = one.closest(".strip-body").getBoundingClientRect(); return a.left >= b.left && a.right <= b.right; }), "the slowest is in view");
   equal(await touched.locator(".wrow.span").first().evaluate((row) => row.getBoundingClientRect().height), 44, "a row is 44 px high");
+  // Two real fingers on the rows zoom, one scrolls.
+  const box = await touched.locator(".ruler-time").boundingBox();
+  const y = box.y + 100;
+  const cdp = await touched.context().newCDPSession(touched);
+  const touch = (type, ...points) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([id, x, at = y]) => ({ id, x: box.x + x * box.width, y: at })) });
+  await touch("touchStart", [0, 0.4], [1, 0.6]);
+  for (const apart of [0.12, 0.16, 0.2]) await touch("touchMove", [0, 0.5 - apart], [1, 0.5 + apart]);
+  await touch("touchEnd");
+  const win = await until(() => new URL(touched.url()).searchParams.get("win"), "two fingers zoom");
+  const [from, to] = win.split("-").map(Number);
+  check(Math.abs((to - from) - 700_000 * 1.02 / 2) < 60_000, `to half: ${win}`);
+  await touch("touchStart", [0, 0.5, y + 200]);
+  for (const at of [150, 100, 50, 0]) await touch("touchMove", [0, 0.5, y + at]);
+  await touch("touchEnd");
+  await until(() => touched.locator(".waterfall").evaluate((element) => element.scrollTop > 0), "one finger scrolls");
+  equal(new URL(touched.url()).searchParams.get("win"), win, "and does not zoom");
   await touched.close();
 }
