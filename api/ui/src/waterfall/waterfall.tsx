@@ -93,7 +93,7 @@ function Toolbar({ state, search, copyLink, help }: { state: WaterfallState; sea
       {tools.length ? <Stepper label="Tools" spans={tools} state={state} what="tool" /> : null}
       {interrupted.length ? <Stepper label="Interrupted" spans={interrupted} state={state} what="interruption" /> : null}
       {timeline.turns.length ? (
-        <select class="select" aria-label="Grouping" value={state.byTurn.value ? "turn" : "sent"} onChange={(event) => { state.byTurn.value = event.currentTarget.value === "turn"; }}>
+        <select class="select" aria-label="Grouping" value={state.byTurn.value ? "turn" : "sent"} onChange={(event) => state.group(event.currentTarget.value === "turn")}>
           <option value="turn">By turn</option><option value="sent">As sent</option>
         </select>
       ) : null}
