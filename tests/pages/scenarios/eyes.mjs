@@ -62,6 +62,15 @@ export default async function (site) {
     const names = await boxes(page, ".wrow .cell-name");
     check(names.every((one) => one.width >= 150), `${width} px: names have room`);
   }
+  // Medium: the panel docks below and takes height from the rows; the row that was chosen stays in view.
+  await page.setViewportSize({ width: 1024, height: 900 });
+  await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 0));
+  await page.getByRole("complementary").waitFor({ state: "detached" });
+  const last = page.locator(".wrow.turn").filter({ hasText: /Turn 1[78]/ }).first();
+  await last.click();
+  await page.getByRole("complementary").waitFor();
+  await until(() => last.evaluate((row) => { const a = row.getBoundingClientRect(); const b = row.closest(".waterfall").getBoundingClientRect(); return a.top >= b.top && a.bottom <= b.bottom; }), "the chosen row is in view");
+  await page.getByRole("button", { name: "Close" }).click();
   // Narrow: the panel is a sheet with Back, and the list keeps its place.
   await page.setViewportSize({ width: 390, height: 800 });
   await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 600));
