@@ -70,6 +70,12 @@ export default async function (site) {
   await last.click();
   await page.getByRole("complementary").waitFor();
   await until(() => last.evaluate((row) => { const a = row.getBoundingClientRect(); const b = row.closest(".waterfall").getBoundingClientRect(); return a.top >= b.top && a.bottom <= b.bottom; }), "the chosen row is in view");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.waitForTimeout(100);
+  await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 0));
+  await last.click();
+  await page.setViewportSize({ width: 1024, height: 900 });
+  await until(() => last.evaluate((row) => { const a = row.getBoundingClientRect(); const b = row.closest(".waterfall").getBoundingClientRect(); return b.height < 500 && a.top >= b.top && a.bottom <= b.bottom; }), "also when the window becomes narrower");
   await page.getByRole("button", { name: "Close" }).click();
   // Narrow: the panel is a sheet with Back, and the list keeps its place.
   await page.setViewportSize({ width: 390, height: 800 });
