@@ -184,8 +184,15 @@ function Loaded({ state, timeline, needsTurns }: { state: WaterfallState; timeli
   );
 }
 
-/** What is folded in a call or trace, while the pages live. */
+/** What is folded in the calls and traces that were looked at last, while the pages live. */
 const foldings = new Map<string, ReadonlySet<string>>();
+const FOLDINGS_MAX = 100;
+
+function rememberFolding(path: string, toggled: ReadonlySet<string>): void {
+  foldings.delete(path); // the last one stands last
+  foldings.set(path, toggled);
+  for (const oldest of foldings.keys()) if (foldings.size > FOLDINGS_MAX) foldings.delete(oldest); else break;
+}
 
 /** Reads the timeline and keeps it fresh: at most twice a second, and never again while an answer is awaited. */
 function useTimeline(path: string, isMine: (event: { conversation?: string; trace?: string }) => boolean) {
@@ -226,7 +233,7 @@ function useAddress(state: WaterfallState | null, path: string): void {
     let soon: ReturnType<typeof setTimeout> | undefined;
     const stop = effect(() => {
       const query = state.toQuery();
-      foldings.set(path, state.toggled.value);
+      rememberFolding(path, state.toggled.value);
       clearTimeout(soon);
       soon = setTimeout(() => {
         const url = withQuery(page, query);
