@@ -130,7 +130,11 @@ test("as sent, a turn of the strip is the span that it begins with", () => {
   const state = new WaterfallState(given);
   state.showTurn(0);
   assert.equal(state.selected.value, "turn-1");
-  state.byTurn.value = false;
+  state.group(false);
+  assert.equal(state.selected.value, given.ids[1]); // what is selected has a row in this view as well
+  assert.equal(state.missing, null);
+  state.select("turn-1");
+  assert.equal(state.missing, null); // no span is awaited
   state.showTurn(0);
   assert.equal(state.selected.value, given.ids[1]);
   assert.ok(state.window.value);

@@ -84,4 +84,25 @@ export default async function (site) {
   await until(async () => await ended.locator(".cell-duration").textContent() === "1 min 40 s", "it has its length");
   check(!/open/.test(await ended.locator(".cell-time").textContent()) && await ended.locator(".bar.open").count() === 0, "the open mark is gone");
   check(await page.evaluate(() => globalThis.isSamePage === true), "all this without a reload");
+
+  // What came piece by piece is what a reader who comes now sees.
+  const rows = async (of) => {
+    await of.locator(".waterfall").evaluate((element) => element.scrollTo(0, 0));
+    await of.getByLabel("Grouping").focus();
+    const told = [];
+    for (let seen = -1; seen !== told.length;) {
+      seen = told.length;
+      for (const [key, text] of await of.locator(".wrow").evaluateAll((list) => list.map((row) => [row.getAttribute("aria-rowindex"), row.textContent]))) if (!told.some(([one]) => one === key)) told.push([key, text]);
+      await of.locator(".waterfall").evaluate((element) => element.scrollBy(0, 300));
+      await of.waitForTimeout(60);
+    }
+    return told.sort(([a], [b]) => a - b).map(([, text]) => text);
+  };
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByRole("treegrid").waitFor();
+  await until(async () => await rowCount(other) === await rowCount(page), "as many rows");
+  const [mine, theirs] = [await rows(page), await rows(other)];
+  check(mine.length > 20, "there are rows to compare");
+  equal(mine.map((text) => text.replace(/> .*?[ms] /, "> ").replace("selected inside", "")), theirs.map((text) => text.replace(/> .*?[ms] /, "> ").replace("selected inside", "")), "the same rows");
 }

@@ -30,6 +30,7 @@ export default async function (site) {
   const numbers = (await page.locator(".column-number").allTextContents()).filter(Boolean);
   equal(numbers, ["10", "20", "30", "40", "50", "60", "70", "80", "90", "96", "100"], "every tenth number, and the slowest one's");
   await targets(page, 24, "mouse");
+  check(await page.locator(".rows-area *").count() < 1500, "however many rows there are, few are in the page");
   await page.setViewportSize({ width: 1440, height: 700 });
   check(await page.locator(".slowest-sentence").evaluate((one) => one.getBoundingClientRect().bottom < 700), "the sentence is seen before anyone scrolls");
 
@@ -61,6 +62,21 @@ export default async function (site) {
     const names = await boxes(page, ".wrow .cell-name");
     check(names.every((one) => one.width >= 150), `${width} px: names have room`);
   }
+  // Medium: the panel docks below and takes height from the rows; the row that was chosen stays in view.
+  await page.setViewportSize({ width: 1024, height: 900 });
+  await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 0));
+  await page.getByRole("complementary").waitFor({ state: "detached" });
+  const last = page.locator(".wrow.turn").filter({ hasText: /Turn 1[78]/ }).first();
+  await last.click();
+  await page.getByRole("complementary").waitFor();
+  await until(() => last.evaluate((row) => { const a = row.getBoundingClientRect(); const b = row.closest(".waterfall").getBoundingClientRect(); return a.top >= b.top && a.bottom <= b.bottom; }), "the chosen row is in view");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.waitForTimeout(100);
+  await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 0));
+  await last.click();
+  await page.setViewportSize({ width: 1024, height: 900 });
+  await until(() => last.evaluate((row) => { const a = row.getBoundingClientRect(); const b = row.closest(".waterfall").getBoundingClientRect(); return b.height < 500 && a.top >= b.top && a.bottom <= b.bottom; }), "also when the window becomes narrower");
+  await page.getByRole("button", { name: "Close" }).click();
   // Narrow: the panel is a sheet with Back, and the list keeps its place.
   await page.setViewportSize({ width: 390, height: 800 });
   await page.locator(".waterfall").evaluate((element) => element.scrollTo(0, 600));
@@ -97,5 +113,21 @@ export default async function (site) {
   check(wide.every((one) => one.width >= 24), `a finger's column is 24 px wide: ${wide[0].width}`);
   await until(() => touched.locator(".column.slowest").evaluate((one) => { const a = one.getBoundingClientRect(); const b = one.closest(".strip-body").getBoundingClientRect(); return a.left >= b.left && a.right <= b.right; }), "the slowest is in view");
   equal(await touched.locator(".wrow.span").first().evaluate((row) => row.getBoundingClientRect().height), 44, "a row is 44 px high");
+  // Two real fingers on the rows zoom, one scrolls.
+  const box = await touched.locator(".ruler-time").boundingBox();
+  const y = box.y + 100;
+  const cdp = await touched.context().newCDPSession(touched);
+  const touch = (type, ...points) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([id, x, at = y]) => ({ id, x: box.x + x * box.width, y: at })) });
+  await touch("touchStart", [0, 0.4], [1, 0.6]);
+  for (const apart of [0.12, 0.16, 0.2]) await touch("touchMove", [0, 0.5 - apart], [1, 0.5 + apart]);
+  await touch("touchEnd");
+  const win = await until(() => new URL(touched.url()).searchParams.get("win"), "two fingers zoom");
+  const [from, to] = win.split("-").map(Number);
+  check(Math.abs((to - from) - 700_000 * 1.02 / 2) < 60_000, `to half: ${win}`);
+  await touch("touchStart", [0, 0.5, y + 200]);
+  for (const at of [150, 100, 50, 0]) await touch("touchMove", [0, 0.5, y + at]);
+  await touch("touchEnd");
+  await until(() => touched.locator(".waterfall").evaluate((element) => element.scrollTop > 0), "one finger scrolls");
+  equal(new URL(touched.url()).searchParams.get("win"), win, "and does not zoom");
   await touched.close();
 }

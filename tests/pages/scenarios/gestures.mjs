@@ -33,6 +33,7 @@ async function drags(page, length) {
   const dragged = await until(() => windowOf(page), "the window is what was dragged");
   check(near(dragged[0], time(0.25), length / 100) && near(dragged[1], time(0.5), length / 100), `from ${dragged}`);
   equal(await page.locator(".over-time .selection").count(), 0, "nothing is selected any more");
+  equal([parameter(page, "span"), parameter(page, "turn"), await page.getByRole("complementary").count()], [null, null, 0], "the click that the drag ends in chooses no row");
   await page.locator(".ruler").dblclick({ position: { x: 500, y: 14 } });
   await until(() => windowOf(page) === null, "a double click on the ruler fits all");
   // Given up; too short to be one.
@@ -217,6 +218,15 @@ async function folds(page) {
   equal(await page.getByLabel("Grouping").inputValue(), "sent", "a reload keeps it");
   await page.getByLabel("Grouping").selectOption("turn");
   await rowNamed(page, "Turn 12").waitFor();
+  // Folding is kept while the pages live: by another way back to the call it is as it was.
+  const key = await rowNamed(page, "user_turn").first().getAttribute("data-key");
+  await page.locator(`.wrow[data-key="${key}"] .fold`).click();
+  await until(() => parameter(page, "fold")?.includes(key.slice(0, 8)), "the address holds what is folded");
+  const here = new URL(page.url()).pathname;
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Calls" }).click();
+  await page.locator(`a[href^="${here}"]`).first().click();
+  await page.locator(".column.slowest").waitFor();
+  await until(() => parameter(page, "fold")?.includes(key.slice(0, 8)), "it is folded as before");
 }
 
 export default async function (site) {

@@ -64,4 +64,15 @@ export default async function (site) {
   await site.send([late], { traceId: trace, start, resource: { "telemetry.sdk.language": "python", "livekit.room.id": "RM_states" } });
   await page.getByRole("complementary", { name: "About late_span" }).waitFor();
   await until(async () => await rowNamed(page, "late_span").getAttribute("aria-selected") === "true", "its row is selected");
+
+  // A call that no trace belongs to says why, and leads to the cure.
+  const alone = await site.call({ externalId: "nobody-sends-this" });
+  await page.goto(`${site.base}/calls/${alone.id}`);
+  await page.getByText("No trace is linked.").waitFor();
+  check((await page.locator(".empty").textContent()).includes("nobody-sends-this"), "its own key");
+  const way = page.locator(".empty").getByRole("link", { name: "Open in Unmatched" });
+  await way.waitFor();
+  equal(new URL(await way.getAttribute("href"), site.base).searchParams.get("reason"), "no_trace", "the doctor's reason");
+  await way.click();
+  await page.locator(".unmatched-row").first().waitFor();
 }

@@ -13,7 +13,8 @@ export default async function (site) {
   const steps = (from, to) => Array.from({ length: to - from }, (_, i) => span(`step ${from + i}`, { at: 10 * (from + i), ms: 8, parent: root.id }));
   const send = (spans) => site.send(spans, { traceId, start });
   await send([root, ...steps(0, 50)]);
-  const page = await site.page(`/traces/${traceId}`);
+  const asked = [];
+  const page = await site.page(`/traces/${traceId}`, { before: (one) => one.on("request", (request) => { if (/\/timeline/.test(request.url())) asked.push(request.url()); }) });
   await rowNamed(page, "step 0").first().waitFor();
   equal(await page.getByRole("button", { name: /new span/ }).count(), 0, "nothing is new at first");
   check(/, open/.test(await rowNamed(page, "import_all").locator(".cell-time").textContent()), "the root is open");
@@ -43,4 +44,5 @@ export default async function (site) {
   await page.getByRole("button", { name: "3 new spans below" }).waitFor();
   equal(await scrolled(page), place, "the rows stay again");
   await until(async () => /\d+ spans added/.test(await page.locator('[aria-live="polite"]').textContent()), "and it is said");
+  check(asked.length > 3 && asked.slice(1).every((url) => /\?since=\d+$/.test(url)), `after the first only what changed is read: ${asked.join(" ")}`);
 }

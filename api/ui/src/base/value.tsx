@@ -88,7 +88,7 @@ export function Value(props: ValueProps) {
   const isLong = short.length < nice.length;
   return (
     <div class={`value${isLong || nice.includes("\n") || (printed && !printed.ok) ? "" : " short"}`}>
-      {isAll && nice.length > WHOLE_MOST ? <Lines text={nice} name={name} /> : <pre class={reading ? "reading" : undefined}><Outside text={isAll ? nice : short} lines /></pre>}
+      {isAll && nice.length > WHOLE_MOST ? <Lines text={nice} name={name} /> : <pre class={reading && !printed?.ok ? "reading" : undefined}><Outside text={isAll ? nice : short} lines /></pre>}
       {printed && !printed.ok ? <p class="note">Not valid JSON at character {count(printed.at)}</p> : null}
       <span class="row">
         {isLong ? <button type="button" class="button small plain" onClick={() => setAll(!isAll)}>{isAll ? "Show less" : `Show all ${count(text.length)} characters`}</button> : null}

@@ -19,13 +19,14 @@ interface WireLink {
   trace: number; conversationId: string; conversationKind: string; kind: string; value: string; linkedAt: string;
   foundOn: { attribute: string; isResource: boolean; spanName?: string } | null;
 }
+export interface WireColumns {
+  trace: number[]; id: string[]; parent: number[]; name: number[]; service: number[]; label: number[]; startNs: number[]; lengthNs: number[];
+  role: number[]; flags: number[]; turn: number[];
+}
 export interface WireTimeline {
   kind: string; id: string; zero: string; endNs: number | null; isLive: boolean; revision: number; isChanges: boolean; isChanged: boolean;
   spanCount: number; spanTotal: number; isCut: boolean; errorCount: number; names: string[]; services: string[]; labels: string[]; traces: WireTrace[];
-  columns: {
-    trace: number[]; id: string[]; parent: number[]; name: number[]; service: number[]; label: number[]; startNs: number[]; lengthNs: number[];
-    role: number[]; flags: number[]; turn: number[];
-  };
+  columns: WireColumns;
   turns: WireTurn[]; links: WireLink[]; clocks: { about: string; trace: number; service: string | null; aheadNs: number }[];
 }
 

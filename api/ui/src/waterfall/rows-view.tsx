@@ -220,6 +220,22 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     if (index >= 0 && isKeyed.current) focusRow(index);
     else if (index >= 0) virtual.scrollToIndex(index, { align: "auto" });
   }, [state.selected.value]);
+  // Where the panel docks below, it takes height from the rows: the selected one stays in view.
+  const keepSelected = useRef<() => void>(() => undefined);
+  keepSelected.current = () => {
+    const index = rows.findIndex((row) => row.key === state.selected.value);
+    if (index >= 0 && !state.isFollowing.value) virtual.scrollToIndex(index, { align: "auto" });
+  };
+  useEffect(() => {
+    let height = scroller.current!.clientHeight;
+    const watch = new ResizeObserver(() => {
+      const now = scroller.current?.clientHeight ?? height;
+      if (now < height) requestAnimationFrame(() => keepSelected.current());
+      height = now;
+    });
+    watch.observe(scroller.current!);
+    return () => watch.disconnect();
+  }, []);
   // A focused row that was folded away hands the focus to the row that hides it.
   useEffect(() => { if (isKeyed.current && document.activeElement === document.body) focusRow(focusIndex); }, [rows]);
   useStill(scroller, rows, timeline, coarse, state.isFollowing.value);

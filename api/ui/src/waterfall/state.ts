@@ -11,6 +11,7 @@ export interface Window { from: number; to: number }
 /** Where the server found the text in a span. */
 export interface Hit { place: "name" | "status" | "attribute" | "event"; key: string | null }
 
+const SPAN_ID = /^[0-9a-f]{16}$/;
 const MARGIN = 0.01;
 const NO_GAPS: readonly Gap[] = [];
 const SMALLEST = 1e6; // 1 ms
@@ -134,6 +135,17 @@ export class WaterfallState {
   show(span: number): void {
     this.setUnfolded(foldedAbove(this.tree.value, span, this.isUnfolded), true);
     this.select(this.timeline.value.ids[span]!);
+  }
+
+  /** By turn or as sent. There a turn has no row of its own: the span that it begins with is selected in its place. */
+  group(byTurn: boolean): void {
+    const index = this.timeline.value.turns.findIndex((turn) => turnKey(turn.number) === this.selected.value);
+    const span = index < 0 ? -1 : this.timeline.value.turns[index]!.span;
+    batch(() => {
+      this.byTurn.value = byTurn;
+      if (byTurn || index < 0) return;
+      if (span >= 0) this.show(span); else this.selected.value = null;
+    });
   }
 
   /** Opens what is folded above a node, and selects its row. */
@@ -359,8 +371,7 @@ export class WaterfallState {
   /** The span that the address names and that has not come. */
   get missing(): string | null {
     const key = this.selected.value;
-    if (key === null || this.keys.value.has(key)) return null;
-    return key;
+    return key !== null && SPAN_ID.test(key) && !this.keys.value.has(key) ? key : null;
   }
 
 }

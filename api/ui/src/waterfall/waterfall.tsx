@@ -9,6 +9,7 @@ import { announce, Loading, Problem, titleWithin, useLoaded } from "../base/part
 import { singleKeys } from "../base/settings";
 import { Icon } from "../base/text";
 import { decode, type WireTimeline } from "./decode";
+import { merge } from "./merge";
 import { Minimap } from "./minimap";
 import { Notes } from "./notes";
 import { Panel, selectionTitle } from "./panel";
@@ -65,7 +66,7 @@ function useServerSearch(state: WaterfallState): void {
 function Stepper({ label, spans, state, what }: { label: string; spans: number[]; state: WaterfallState; what: string }) {
   return (
     <span class="stepper">
-      <span>{label} {count(spans.length)}</span>
+      {label ? <span>{label} {count(spans.length)}</span> : null}
       <button type="button" class="button plain small" aria-label={`Previous ${what}`} disabled={spans.length === 0} onClick={() => state.step(spans, -1, what)}>{"\u2039"}</button>
       <button type="button" class="button plain small" aria-label={`Next ${what}`} disabled={spans.length === 0} onClick={() => state.step(spans, 1, what)}>{"\u203a"}</button>
     </span>
@@ -92,7 +93,7 @@ function Toolbar({ state, search, copyLink, help }: { state: WaterfallState; sea
       {tools.length ? <Stepper label="Tools" spans={tools} state={state} what="tool" /> : null}
       {interrupted.length ? <Stepper label="Interrupted" spans={interrupted} state={state} what="interruption" /> : null}
       {timeline.turns.length ? (
-        <select class="select" aria-label="Grouping" value={state.byTurn.value ? "turn" : "sent"} onChange={(event) => { state.byTurn.value = event.currentTarget.value === "turn"; }}>
+        <select class="select" aria-label="Grouping" value={state.byTurn.value ? "turn" : "sent"} onChange={(event) => state.group(event.currentTarget.value === "turn")}>
           <option value="turn">By turn</option><option value="sent">As sent</option>
         </select>
       ) : null}
@@ -183,12 +184,28 @@ function Loaded({ state, timeline, needsTurns }: { state: WaterfallState; timeli
   );
 }
 
-/** What is folded in a call or trace, while the pages live. */
+/** What is folded in the calls and traces that were looked at last, while the pages live. */
 const foldings = new Map<string, ReadonlySet<string>>();
+const FOLDINGS_MAX = 100;
+
+function rememberFolding(path: string, toggled: ReadonlySet<string>): void {
+  foldings.delete(path); // the last one stands last
+  foldings.set(path, toggled);
+  for (const oldest of foldings.keys()) if (foldings.size > FOLDINGS_MAX) foldings.delete(oldest); else break;
+}
 
 /** Reads the timeline and keeps it fresh: at most twice a second, and never again while an answer is awaited. */
 function useTimeline(path: string, isMine: (event: { conversation?: string; trace?: string }) => boolean) {
-  const loaded = useLoaded(path, async (abort) => decode(await get<WireTimeline>(path, abort), Date.now()));
+  const kept = useRef<{ path: string; wire: WireTimeline; timeline: Timeline } | null>(null);
+  // All of it first, then only what changed.
+  const loaded = useLoaded(path, async (abort) => {
+    const old = kept.current?.path === path && !kept.current.wire.isCut ? kept.current : null;
+    const answer = await get<WireTimeline>(withQuery(path, { since: old?.wire.revision }), abort);
+    const wire = (old ? merge(old.wire, answer) : answer) ?? await get<WireTimeline>(path, abort);
+    const isSame = old !== null && answer.isChanges && !answer.isChanged && wire.isLive === old.wire.isLive && wire.endNs === old.wire.endNs;
+    kept.current = { path, wire, timeline: isSame ? old.timeline : decode(wire, Date.now()) };
+    return kept.current.timeline;
+  });
   const now = useRef({ isMine, loaded, isDue: false }); // what is linked changes; a reload that is due must outlive that
   now.current.isMine = isMine;
   now.current.loaded = loaded;
@@ -200,6 +217,7 @@ function useTimeline(path: string, isMine: (event: { conversation?: string; trac
   useEffect(() => {
     let soon: ReturnType<typeof setTimeout> | undefined;
     const stop = onLive((event) => {
+      if (event.type === "refetch") kept.current = null; // something was missed: all of it
       if ((event.type === "refetch" || now.current.isMine(event)) && soon === undefined) soon = setTimeout(() => { soon = undefined; read(); }, 500);
     });
     return () => { stop(); clearTimeout(soon); };
@@ -215,7 +233,7 @@ function useAddress(state: WaterfallState | null, path: string): void {
     let soon: ReturnType<typeof setTimeout> | undefined;
     const stop = effect(() => {
       const query = state.toQuery();
-      foldings.set(path, state.toggled.value);
+      rememberFolding(path, state.toggled.value);
       clearTimeout(soon);
       soon = setTimeout(() => {
         const url = withQuery(page, query);
