@@ -227,14 +227,15 @@ static FALLIBLE due_read(struct tally *tally, struct detail *detail, struct due 
     size_t count = 0;
     TRY(db_run(tally->db, STMT_TALLY_DUE, &most, 1, detail, &rows));
     while (count < DUE_MAX && db_next(rows)) {
-        due[count++] = (struct due){.project = db_get_uuid(rows, 0),
-                                    .conversation = db_get_uuid(rows, 1),
-                                    .is_chat = db_get_int(rows, 2) == CONVERSATION_KIND_CHAT,
-                                    .is_over = db_get_bool(rows, 3),
-                                    .has_seen = !db_is_null(rows, 4),
-                                    .seen = db_get_time(rows, 4),
-                                    .counted = db_get_time(rows, 5),
-                                    .now = db_get_time(rows, 6)};
+        due[count++] =
+            (struct due){.project = db_get_uuid(rows, 0),
+                         .conversation = db_get_uuid(rows, 1),
+                         .is_chat = db_get_int(rows, 2) == CONVERSATION_KIND_CHAT,
+                         .is_over = db_get_bool(rows, 3),
+                         .has_seen = !db_is_null(rows, 4),
+                         .seen = db_is_null(rows, 4) ? (struct unix_ns){0} : db_get_time(rows, 4),
+                         .counted = db_get_time(rows, 5),
+                         .now = db_get_time(rows, 6)};
     }
     db_rows_free(rows);
     *ret_count = count;

@@ -150,5 +150,25 @@ def test_what_came_while_nobody_counted_is_found(counting, client):
     counted(client, call, turnCount=1)
 
 
+def test_what_is_gone_when_it_is_due_is_counted_as_nothing(counting, client):
+    """The only trace of one call is skipped before it is counted, another call is removed."""
+    calls = []
+    for n in range(2):
+        key, trace = f"order-{otlp.new_trace_id().hex()}", otlp.new_trace_id()
+        calls.append(client.post_json("/v1/call", {"externalId": key}).data["id"])
+        spans = [otlp.span(trace, "turn", {"roark.external_id": key})]
+        export(client, otlp.request(spans).SerializeToString(), "application/x-protobuf")
+        wait_until(lambda: counting.sql("select 1 from conversation_due where conversation_id = %s", (calls[-1],)), 20, "it to be due")
+        if n == 0:
+            export(client, otlp.request(spans, {"roark.skip": True}).SerializeToString(), "application/x-protobuf")
+        else:
+            for table, column in ("conversation_key", "conversation_id"), ("link", "conversation_id"), ("conversation", "id"):
+                counting.sql(f"delete from {table} where {column} = %s", (calls[-1],))
+    wait_until(lambda: not counting.sql("select 1 from conversation_due where conversation_id = any(%s::uuid[])", (calls,)), 20,
+               "both to be done with")
+    assert row_of(client, calls[0])["turnCount"] is None
+    assert all(daemon.is_running() for daemon in counting.correlators)
+
+
 def test_nothing_stays_due_for_ever(counting):
     wait_until(lambda: counting.sql("select count(*) from conversation_due")[0][0] == 0, 40, "nothing that is due")
