@@ -12,6 +12,7 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "proto/otlp/merge.h"
+#include "proto/otlp/term.h"
 
 #include "proto/base/banned.h"
 
@@ -180,18 +181,32 @@ static FALLIBLE hashes_pack(const struct part *parts, size_t count, struct arena
     return db_array(arena, DB_TYPE_BYTEA, values, count, ret_array);
 }
 
-/* Results move from the arena of the merge to that of the batch. */
-static FALLIBLE merged_keep(const struct bus_trace *merged, struct arena *arena,
+static bool has_term(const struct bus_trace *trace, uint64_t term)
+{
+    for (size_t i = 0; i < trace->terms_count; i++) {
+        if (trace->terms[i] == term) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Results move from the arena of the merge to that of the batch. The trace's row may have its root's name from a copy
+ * of the span that the merge left out: the name stays a term, because it leads a search to the trace. */
+static FALLIBLE merged_keep(const struct bus_trace *merged, uint64_t root_term, struct arena *arena,
                             struct bus_trace *ret_kept)
 {
     struct bus_trace kept = *merged;
     struct bytes terms = bytes_of(merged->terms, merged->terms_count * sizeof *merged->terms);
-    kept.terms = arena_alloc(arena, terms.len);
+    kept.terms = arena_alloc(arena, terms.len + sizeof *kept.terms);
     if (kept.terms == NULL) {
         return FAIL(NO_SPACE);
     }
     if (terms.len > 0) {
         memcpy(kept.terms, terms.ptr, terms.len);
+    }
+    if (root_term != 0 && !has_term(merged, root_term)) {
+        kept.terms[kept.terms_count++] = root_term;
     }
     TRY(arena_copy(arena, merged->segment, &kept.segment));
     *ret_kept = kept;
@@ -203,18 +218,22 @@ static FALLIBLE bodies_merge(struct sealer *sealer, struct db_rows *rows, struct
     struct arena *arena = &sealer->merge;
     struct bytes *raws = arena_zero(arena, db_rows_count(rows) + 1, sizeof *raws);
     struct bus_trace merged;
+    struct term_space space = term_space_of(swap->due->project);
+    uint64_t root_term = 0;
     size_t count = 0;
     if (raws == NULL) {
         return FAIL(NO_SPACE);
     }
     while (db_next(rows)) {
         struct bytes body = db_get_bytes(rows, 1);
+        struct bytes root_name = db_get_bytes(rows, 2);
+        root_term = root_name.len == 0 ? 0 : term_name(space, root_name);
         swap->bytes += body.len;
         TRY(segment_inflate(body, (size_t)db_get_int(rows, 0), arena, &raws[count++]));
     }
     count -= count > 1 && fault_is(FAULT_SEAL_FORGET_SEGMENT);
     TRY(merge_segments(sealer->builder, swap->due->project, raws, count, arena, &merged));
-    return merged_keep(&merged, &sealer->batch.arena, &swap->merged);
+    return merged_keep(&merged, root_term, &sealer->batch.arena, &swap->merged);
 }
 
 /* False in `ret_is_merged`: it cannot be read, or is larger than it may be, and stays as it is. */

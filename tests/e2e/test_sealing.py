@@ -217,6 +217,21 @@ def test_a_late_copy_of_a_sealed_span(sealing, client):
         assert len(segments(sealing, talk.trace)) == 1
 
 
+def test_the_name_of_an_older_copy_of_the_root_still_finds_the_trace(sealing, client):
+    """The row keeps the root that began first, although a later copy of that span is what is shown of it."""
+    trace, root = otlp.new_trace_id(), otlp.new_span_id()
+    send(client, otlp.span(trace, "as it began", {}, b"", root, START, START + MS))
+    send(client, otlp.span(trace, "as it ended", {}, b"", root, START + 1, START + 2 * MS))
+
+    def found(name):
+        return [row["traceId"] for row in client.get(f"/v1/traces?rootName={name}").data]
+
+    for _ in range(2):
+        assert found("as%20it%20began") == [trace.hex()] and found("as%20it%20ended") == []
+        seal_all(sealing)
+        assert row_of(client, trace)["rootName"] == "as it began"
+
+
 def test_retries_after_sealing_bring_no_span_twice(sealing, client):
     talk = Talk(client, turns=3)
     seal_all(sealing)
