@@ -27,10 +27,12 @@ struct statement {
     const char *name;
     const char *sql;
     int parameters;
+    bool is_planned_anew;
 };
 
 static const struct statement statements[STMT_COUNT] = {
-#define STMT(stmt_name, parameters, sql) {#stmt_name, sql, parameters},
+#define STMT(stmt_name, parameters, sql)      {#stmt_name, sql, parameters, false},
+#define STMT_ANEW(stmt_name, parameters, sql) {#stmt_name, sql, parameters, true},
 #include "schema/stmt.def"
 #undef STMT
 };
@@ -499,7 +501,7 @@ err_t db_queue(struct db *db, enum stmt stmt, const struct db_value *values, siz
         detail_set(detail, "Postgres: the connection was lost");
         return FAIL(DB_AWAY);
     }
-    if (!db->is_prepared[stmt]) {
+    if (!db->is_prepared[stmt] && !statement->is_planned_anew) {
         TRY(entry_add(db, (struct entry){.stmt = stmt, .is_prepare = true}));
         if (PQsendPrepare(db->conn, statement->name, statement->sql, 0, NULL) == 0) {
             return connection_lost(db, detail, NULL);
@@ -509,8 +511,13 @@ err_t db_queue(struct db *db, enum stmt stmt, const struct db_value *values, siz
     struct parameters parameters;
     parameters_fill(&parameters, values, count);
     TRY(entry_add(db, (struct entry){.stmt = stmt}));
-    if (PQsendQueryPrepared(db->conn, statement->name, (int)count, parameters.values,
-                            parameters.lengths, parameters.formats, 1) == 0) {
+    int is_sent =
+        statement->is_planned_anew
+            ? PQsendQueryParams(db->conn, statement->sql, (int)count, NULL, parameters.values,
+                                parameters.lengths, parameters.formats, 1)
+            : PQsendQueryPrepared(db->conn, statement->name, (int)count, parameters.values,
+                                  parameters.lengths, parameters.formats, 1);
+    if (is_sent == 0) {
         return connection_lost(db, detail, NULL);
     }
     return OK;

@@ -1,7 +1,7 @@
 /* db: one connection to Postgres; with schema/db.c the only code that includes libpq.
  *
  * Every statement stands once in schema/stmt.def: STMT(NAME, parameters, "SQL"). Statements are prepared
- * on first use of a connection. Parameters and results are binary. A connection that broke is opened
+ * on first use of a connection, but for those of STMT_ANEW. Parameters and results are binary. A connection that broke is opened
  * again by db_ready; nothing else retries.
  *
  *     struct db_value values[] = {db_uuid(project), db_bytes(value)};

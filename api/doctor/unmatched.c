@@ -174,12 +174,14 @@ static FALLIBLE batch_read(struct unmatched_walk *walk, struct unmatched_side *s
     err_t err = rows_take(side, rows);
     db_rows_free(rows);
     TRY(err);
-    if (side->what == UNMATCHED_TRACE && walk->query.is_by_arrival) {
+    bool is_full = side->count == UNMATCHED_BATCH;
+    /* Arrivals are one batch, and of given traces nothing is walked. */
+    bool is_last = side->what == UNMATCHED_TRACE &&
+                   (walk->query.is_by_arrival || (walk->query.traces != NULL && !is_full));
+    if (is_last) {
         side->is_done = true;
-    } else if (side->count == UNMATCHED_BATCH) {
+    } else if (is_full) {
         side->behind = side->rows[side->count - 1].place;
-    } else if (side->what == UNMATCHED_TRACE && walk->query.traces != NULL) {
-        side->is_done = true;
     } else {
         side->walks++; /* a full batch is what the walk is for: only others count */
         TRY(edge_find(walk, side, detail));

@@ -113,7 +113,7 @@ static void rows_fill(const struct query_value *query, const struct tags *tags,
                       struct explore *explore)
 {
     struct db_value *rows = explore->rows;
-    struct bytes root = tags->has_no_root ? bytes_of("", 0) : explore->root_name;
+    struct bytes root = tags->has_no_root ? bytes_of("", 0) : query[X_ROOT].text;
     rows[0] = db_uuid(&explore->project);
     rows[1] = db_int8(explore->from.ns);
     rows[2] = db_int8(explore->to.ns);
@@ -121,7 +121,7 @@ static void rows_fill(const struct query_value *query, const struct tags *tags,
     rows[4] = query[X_STATUS].has ? db_bool(explore->is_error) : db_null();
     rows[5] = query[X_LEAST].has ? db_int8(query[X_LEAST].number * NS_PER_MS) : db_null();
     rows[6] = query[X_MOST].has ? db_int8(query[X_MOST].number * NS_PER_MS) : db_null();
-    rows[9] = tags->has_no_root || root.len > 0 ? db_text(root) : db_null();
+    rows[9] = explore->has_root ? db_text(root) : db_null();
 }
 
 /* $8, $9 and $11. */
@@ -157,7 +157,7 @@ bool explore_read(struct exchange *exchange, struct explore *ret_explore)
     if (query[X_ROOT].has && tags.has_no_root) {
         return query_bad(exchange, "without", "name contradicts rootName");
     }
-    ret_explore->root_name = query[X_ROOT].has ? query[X_ROOT].text : bytes_of("", 0);
+    ret_explore->has_root = query[X_ROOT].has || tags.has_no_root;
     ret_explore->is_error = query[X_STATUS].has && query[X_STATUS].number == STATUS_ERROR;
     ret_explore->is_linked = query[X_LINKED].has && query[X_LINKED].number == 1;
     ret_explore->has_duration = query[X_LEAST].has || query[X_MOST].has;

@@ -26,14 +26,14 @@ struct explore {
     struct uuid project;
     struct db_value rows[EXPLORE_VALUES];
     struct filters filters;
-    size_t tags_count;      /* a service is one of them */
-    bool is_linked;         /* only linked ones */
-    bool has_duration;      /* a least or greatest one */
-    bool is_error;          /* only traces with errors, to which an index leads */
-    bool is_sparse;         /* no index leads to what the row must say */
-    struct bytes root_name; /* of the root's name only this one; empty: any, or none at all */
-    struct unix_ns from;    /* the least time when it was not given */
-    struct unix_ns to;      /* the greatest */
+    size_t tags_count;   /* a service is one of them */
+    bool is_linked;      /* only linked ones */
+    bool has_duration;   /* a least or greatest one */
+    bool is_error;       /* only traces with errors, to which an index leads */
+    bool is_sparse;      /* no index leads to what the row must say */
+    bool has_root;       /* a name of the root is asked for, or that it has none */
+    struct unix_ns from; /* the least time when it was not given */
+    struct unix_ns to;   /* the greatest */
 };
 
 /* Neither tags nor spans have to be looked at: the rows alone decide. */

@@ -83,21 +83,6 @@ static FALLIBLE names_add(struct search *search, struct groups *groups, struct b
     return is_whole ? group_add(search, groups, terms, count) : OK;
 }
 
-/* The root is a span of this name, so that a segment has its term, or the partial one when the row holds the name cut;
- * a name that was mended has the mark of it. It need not be the segment that filters ask for: one of them leads. */
-static FALLIBLE root_add(struct search *search, struct groups *groups)
-{
-    static const char replacement[] = "\xef\xbf\xbd";
-    struct bytes name = search->explore->root_name;
-    struct term_space space = term_space_of(search->explore->project);
-    if (name.len == 0 || search->explore->filters.count > 0 ||
-        memmem(name.ptr, name.len, replacement, sizeof replacement - 1) != NULL) {
-        return OK;
-    }
-    const uint64_t terms[] = {term_partial(space), term_name(space, name)};
-    return group_add(search, groups, terms, sizeof terms / sizeof terms[0]);
-}
-
 /* The filters whose terms choose best come first: exact values, names, then mere keys. */
 static FALLIBLE groups_make(struct search *search, struct detail *detail)
 {
@@ -120,9 +105,6 @@ static FALLIBLE groups_make(struct search *search, struct detail *detail)
                 TRY(group_add(search, &groups, terms, filter_terms(filter, space, terms)));
             }
         }
-    }
-    if (groups.count == 0) {
-        TRY(root_add(search, &groups));
     }
     search->has_groups = groups.count > 0;
     for (size_t i = 0; i < SEARCH_GROUPS_MAX; i++) {
@@ -252,7 +234,8 @@ static FALLIBLE candidates_more(struct search *search, struct detail *detail)
     } indexes[] = {{search->has_groups, STMT_SEARCH_BY_TERMS},
                    {explore->tags_count > 0, STMT_SEARCH_BY_TAG},
                    {explore->is_linked, STMT_SEARCH_BY_LINK},
-                   {explore->has_duration, STMT_SEARCH_BY_DURATION}};
+                   {explore->has_duration, STMT_SEARCH_BY_DURATION},
+                   {explore->has_root, STMT_SEARCH_BY_ROOT}};
     bool is_whole = false;
     if (search->chunk > 0 && is_rare(search)) {
         search->has_tried_indexes = true;
