@@ -13,7 +13,8 @@
 #include "proto/base/banned.h"
 
 enum { ANSWER_BYTES_MAX = 256 << 20, TEXT_BYTES_MAX = 1024, RETRY_MS = 1000, TIMEOUT_S = 10 };
-enum { UPLOAD_BYTES = 512 << 10, DOWNLOAD_BYTES = 16 << 10, EVENTS_MAX = 256 };
+enum { UPLOAD_BYTES_MIN = 16 << 10, UPLOAD_BYTES_MAX = 512 << 10 };
+enum { DOWNLOAD_BYTES = 16 << 10, EVENTS_MAX = 256 };
 enum { FILES_BESIDE = 512 }; /* descriptors that are not connections */
 
 /* libcurl walks over all connections of a multi handle once a second and over some of its tables with every
@@ -246,6 +247,15 @@ static void start(struct lane *lane)
     INVARIANT(curl_multi_add_handle(lane->pool->multi, lane->easy) == CURLM_OK);
 }
 
+/* A whole body at a time, if it is not large; each request under way has such a buffer. */
+static long upload_bytes(size_t body)
+{
+    if (body > UPLOAD_BYTES_MAX) {
+        return UPLOAD_BYTES_MAX;
+    }
+    return body < UPLOAD_BYTES_MIN ? UPLOAD_BYTES_MIN : (long)body;
+}
+
 void lane_send(struct lane *lane, const struct request *request)
 {
     struct http_client *client = lane->client;
@@ -268,7 +278,6 @@ void lane_send(struct lane *lane, const struct request *request)
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
     curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* another call is another process */
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->is_last ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -282,6 +291,7 @@ void lane_send(struct lane *lane, const struct request *request)
         struct bytes bytes = buf_bytes(request->body);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)bytes.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)bytes.ptr);
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_bytes(bytes.len));
         client->bytes += bytes.len;
     }
     lane->is_busy = true;
