@@ -40,6 +40,7 @@ def per_million(run: dict, name: str) -> float:
 # Of each run: how a figure is called, and where it stands. Those without a value are left out.
 FIGURES = [
     ("durable spans/s", lambda run: run["spans_per_s"]),
+    ("calls created a thousand spans", lambda run: run["calls_counted"] / max(run["spans"], 1) * 1000),
     ("bare COPY spans/s", lambda run: run["copy"]["spans_per_s"]),
     ("share of bare COPY", lambda run: run["share_of_copy"]),
     ("export p50, ms", lambda run: run["export_ms"]["p50"]),
