@@ -191,8 +191,9 @@ def run(servers, case: Case, build=None, seed=1) -> dict:
             result["share_of_copy"] = round(result["spans_per_s"] / result["copy"]["spans_per_s"], 3)
         if case.has_disk:
             result["disk"] = _store.disk_figures(target)
-        result["is_whole"] = (result["exit_code"] == 0 and result["unsent"] == 0
-                              and result["stored_spans"] == result["acked_spans"])
+            _store.check_sample(target.client(), sample)
+        result["refused"] = result["retries"] + result["unsent"]
+        result["is_whole"] = result["exit_code"] == 0 and result["stored_spans"] == result["acked_spans"]
         return result
     finally:
         servers.close_clusters()

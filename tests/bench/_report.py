@@ -40,6 +40,7 @@ def per_million(run: dict, name: str) -> float:
 # Of each run: how a figure is called, and where it stands. Those without a value are left out.
 FIGURES = [
     ("durable spans/s", lambda run: run["spans_per_s"]),
+    ("calls created a thousand spans", lambda run: run["calls_counted"] / max(run["spans"], 1) * 1000),
     ("bare COPY spans/s", lambda run: run["copy"]["spans_per_s"]),
     ("share of bare COPY", lambda run: run["share_of_copy"]),
     ("export p50, ms", lambda run: run["export_ms"]["p50"]),
@@ -47,7 +48,7 @@ FIGURES = [
     ("time to link p50, ms", lambda run: run["link_ms"]["p50"]),
     ("time to link p99, ms", lambda run: run["link_ms"]["p99"]),
     ("time to show p99, ms", lambda run: run["show_ms"]["p99"]),
-    ("sent again", lambda run: run["retries"]),
+    ("refused: sent again, or never", lambda run: run["refused"]),
     ("sent late", lambda run: run["late"]),
     ("generator behind its clock p99, ms", lambda run: run["oversleep_ms"]["p99"]),
     ("connections open", lambda run: run["connections"]),
@@ -126,7 +127,7 @@ AIMS = [
     ("correlator at 256 connections, MiB", "bulk-256", "peak memory, MiB: correlator", False, 64),
     ("api with 10,000 idle connections, MiB", "idle", "idle: api resident, MiB", False, 640),
     ("fleet, connections open", "fleet", "connections open", True, 10_000),
-    ("fleet, exports refused", "fleet", "sent again", False, 0),
+    ("fleet, exports refused", "fleet", "refused: sent again, or never", False, 0),
     ("fleet, time to link p99, ms", "fleet", "time to link p99, ms", False, 100),
     ("sealed bulk span on disk, bytes", "bulk", "disk sealed, bytes/span", False, 100),
     ("sealed 60-turn call on disk, bytes", "fleet-calls", "disk sealed, bytes/trace", False, 150_000),

@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 COPY_TIMES = 3
 COPY_CHUNK_BYTES = 1 << 20
 SEAL_SECONDS_MAX = 600
+RELATIONS = 20  # that a report names
 
 
 def sampled_spans(sample: Path):
@@ -98,6 +99,15 @@ def disk_bytes(cluster) -> int:
                            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")[0][0])
 
 
+def relations(cluster, spans: int) -> dict:
+    """Bytes a span of the largest tables, their TOAST tables and indexes."""
+    rows = cluster.sql("SELECT c.relname, pg_relation_size(c.oid), coalesce(pg_total_relation_size(c.reltoastrelid), 0) "
+                       "FROM pg_class c WHERE c.relkind IN ('r', 'i') AND c.relnamespace = 'public'::regnamespace")
+    sizes = {name: size for name, size, _ in rows} | {f"{name} (TOAST)": toast for name, _, toast in rows}
+    largest = sorted(sizes, key=sizes.get, reverse=True)[:RELATIONS]
+    return {name: round(sizes[name] / spans, 2) for name in largest}
+
+
 def vacuum(cluster, words=""):
     """What autovacuum does some time later; FULL shows what the rows need without room to move."""
     for (name,) in cluster.sql("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' "
@@ -114,7 +124,11 @@ def unsealed(cluster) -> int:
     return int(cluster.sql("SELECT count(*) FROM trace WHERE NOT is_sealed")[0][0])
 
 
-def wait_sealed(cluster) -> bool:
+def seal_all(cluster) -> bool:
+    """Lets the correlator seal everything at once, as fast as it can; the run before had its usual settings."""
+    for correlator in cluster.correlators:
+        correlator.rows |= {"seal_quiet_s": 1, "seal_share_percent": 100}
+        correlator.restart()
     end = time.monotonic() + SEAL_SECONDS_MAX
     while unsealed(cluster) > 0:
         if time.monotonic() > end:
@@ -137,10 +151,12 @@ def disk_figures(target):
     note("ingested")
     if can_seal(cluster):
         started = time.monotonic()
-        figures["all_sealed"] = wait_sealed(cluster)
+        figures["all_sealed"] = seal_all(cluster)
         figures["seal_s"] = round(time.monotonic() - started, 1)
+        assert stored_spans(cluster) == spans, "sealing lost or doubled spans"
         vacuum(cluster)
         note("sealed")
         vacuum(cluster, "FULL")
         note("sealed_compact")
+    figures["relations"] = relations(cluster, spans)
     return figures

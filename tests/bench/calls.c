@@ -48,6 +48,7 @@ struct calls {
     struct samples link_ms;
     struct samples show_ms;
     uint64_t created;
+    uint64_t counted;
     uint64_t linked;
     uint64_t lost;
 };
@@ -191,6 +192,7 @@ static void created(struct calls *calls, struct call *call, const struct answer 
     memcpy(call->id, answer->body.ptr + before, ID_BYTES);
     call->created_at = answer->at;
     calls->created++;
+    calls->counted += load_counts(calls->load, answer->at) ? 1 : 0;
     if (call->is_trace_acked) {
         enqueue(calls, call, CALL_WATCH);
     } else {
@@ -290,8 +292,10 @@ unsigned calls_move(struct calls *calls)
 
 struct calls_result calls_result(const struct calls *calls)
 {
-    return (struct calls_result){
-        .created = calls->created, .linked = calls->linked, .lost = calls->lost};
+    return (struct calls_result){.created = calls->created,
+                                 .counted = calls->counted,
+                                 .linked = calls->linked,
+                                 .lost = calls->lost};
 }
 
 struct samples *calls_link_ms(struct calls *calls)

@@ -17,6 +17,7 @@ struct load;
 
 struct calls_result {
     uint64_t created;
+    uint64_t counted; /* of them while it counts */
     uint64_t linked;
     uint64_t lost; /* acknowledged on both sides and never shown */
 };

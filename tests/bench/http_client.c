@@ -12,8 +12,14 @@
 
 #include "proto/base/banned.h"
 
-enum { ANSWER_BYTES_MAX = 256 << 20, TEXT_BYTES_MAX = 1024, RETRY_MS = 1000, TIMEOUT_S = 10 };
-enum { UPLOAD_BYTES = 512 << 10, DOWNLOAD_BYTES = 16 << 10, EVENTS_MAX = 256 };
+enum { ANSWER_BYTES_MAX = 256 << 20, TEXT_BYTES_MAX = 1024, TIMEOUT_S = 10 };
+
+/* Exporters wait 1 s, and each time half as long again, up to 5 s. */
+static const int64_t retry_ms[] = {1000, 1500, 2250, 3375, 5000};
+enum { RETRIES = sizeof(retry_ms) / sizeof(retry_ms[0]) };
+
+enum { UPLOAD_BYTES_MIN = 16 << 10, UPLOAD_BYTES_MAX = 512 << 10 };
+enum { DOWNLOAD_BYTES = 16 << 10, EVENTS_MAX = 256 };
 enum { FILES_BESIDE = 512 }; /* descriptors that are not connections */
 
 /* libcurl walks over all connections of a multi handle once a second and over some of its tables with every
@@ -42,7 +48,13 @@ struct lane {
     struct buf body;
     struct mono_ns first_sent;
     struct mono_ns again_at; /* of a waiting lane */
+    unsigned tries;          /* of this request before */
     bool is_busy;            /* a request is under way or waiting to be sent again */
+};
+
+struct queue {
+    struct lane *head;
+    struct lane *tail;
 };
 
 struct http_client {
@@ -53,8 +65,8 @@ struct http_client {
     unsigned port;
     int epoll;
     struct lane *lanes;
-    struct lane *waiting; /* all wait equally long, so the first is the next */
-    struct lane *waiting_tail;
+    struct queue
+        waiting[RETRIES]; /* in one of them all wait equally long, so the first is the next */
     unsigned busy;
     uint64_t retries;
     uint64_t bytes;
@@ -246,6 +258,15 @@ static void start(struct lane *lane)
     INVARIANT(curl_multi_add_handle(lane->pool->multi, lane->easy) == CURLM_OK);
 }
 
+/* A whole body at a time, if it is not large; each request under way has such a buffer. */
+static long upload_bytes(size_t body)
+{
+    if (body > UPLOAD_BYTES_MAX) {
+        return UPLOAD_BYTES_MAX;
+    }
+    return body < UPLOAD_BYTES_MIN ? UPLOAD_BYTES_MIN : (long)body;
+}
+
 void lane_send(struct lane *lane, const struct request *request)
 {
     struct http_client *client = lane->client;
@@ -268,7 +289,6 @@ void lane_send(struct lane *lane, const struct request *request)
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)DOWNLOAD_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
     curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* another call is another process */
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->is_last ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -282,8 +302,10 @@ void lane_send(struct lane *lane, const struct request *request)
         struct bytes bytes = buf_bytes(request->body);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)bytes.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)bytes.ptr);
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, upload_bytes(bytes.len));
         client->bytes += bytes.len;
     }
+    lane->tries = 0;
     lane->is_busy = true;
     client->busy++;
     lane->first_sent = clock_mono();
@@ -305,14 +327,17 @@ static void wait_to_retry(struct lane *lane, CURLcode code, long status, struct 
     }
     /* As the API's clients tell it, so that a create is known again; exporters' routes pass over it. */
     lane->headers = curl_slist_append(lane->headers, "X-Stainless-Retry-Count: 1");
-    lane->again_at = mono_after_ms(now, RETRY_MS);
+    unsigned nth = lane->tries < RETRIES ? lane->tries : RETRIES - 1;
+    struct queue *queue = &client->waiting[nth];
+    lane->tries++;
+    lane->again_at = mono_after_ms(now, retry_ms[nth]);
     lane->next_waiting = NULL;
-    if (client->waiting == NULL) {
-        client->waiting = lane;
+    if (queue->head == NULL) {
+        queue->head = lane;
     } else {
-        client->waiting_tail->next_waiting = lane;
+        queue->tail->next_waiting = lane;
     }
-    client->waiting_tail = lane;
+    queue->tail = lane;
 }
 
 static void finished(struct lane *lane, CURLcode code)
@@ -351,8 +376,9 @@ static void act(struct pool *pool, curl_socket_t fd, int what)
 
 static int64_t next_ns(const struct http_client *client, int64_t until)
 {
-    if (client->waiting != NULL && client->waiting->again_at.ns < until) {
-        until = client->waiting->again_at.ns;
+    for (unsigned i = 0; i < RETRIES; i++) {
+        const struct lane *lane = client->waiting[i].head;
+        until = lane != NULL && lane->again_at.ns < until ? lane->again_at.ns : until;
     }
     for (unsigned i = 0; i < client->pools_count; i++) {
         int64_t timer = client->pools[i]->timer_ns;
@@ -371,10 +397,13 @@ static void run_timers(struct http_client *client)
             act(pool, CURL_SOCKET_TIMEOUT, 0);
         }
     }
-    while (client->waiting != NULL && client->waiting->again_at.ns <= now.ns) {
-        struct lane *lane = client->waiting;
-        client->waiting = lane->next_waiting;
-        start(lane);
+    for (unsigned i = 0; i < RETRIES; i++) {
+        struct queue *queue = &client->waiting[i];
+        while (queue->head != NULL && queue->head->again_at.ns <= now.ns) {
+            struct lane *lane = queue->head;
+            queue->head = lane->next_waiting;
+            start(lane);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
  *
  * A lane is one connection with at most one request on it. lane_send keeps the body until the answer,
  * so the caller must not change it; the answer's callback may send the next request. A request that
- * gets no answer, 429, 502, 503 or 504 is sent again as it is after a second, as exporters do.
+ * gets no answer, 429, 502, 503 or 504 is sent again as it is after a while, as exporters do.
  * Thread: the caller's only. */
 #ifndef CALLTRACE_TESTS_BENCH_HTTP_CLIENT_H
 #define CALLTRACE_TESTS_BENCH_HTTP_CLIENT_H
