@@ -116,7 +116,9 @@ static void rows_fill(const struct query_value *query, const struct tags *tags,
     struct bytes root = tags->has_no_root ? bytes_of("", 0) : query[X_ROOT].text;
     rows[0] = db_uuid(&explore->project);
     rows[1] = db_int8(explore->from.ns);
-    rows[2] = db_int8(explore->to.ns);
+    /* A root that has a name and none: nobody's, as what starts before all time. */
+    bool is_nobody = query[X_ROOT].has && tags->has_no_root;
+    rows[2] = db_int8(is_nobody ? INT64_MIN : explore->to.ns);
     rows[3] = query[X_LINKED].has ? db_bool(query[X_LINKED].number == 1) : db_null();
     rows[4] = query[X_STATUS].has ? db_bool(explore->is_error) : db_null();
     rows[5] = query[X_LEAST].has ? db_int8(query[X_LEAST].number * NS_PER_MS) : db_null();
@@ -154,9 +156,6 @@ bool explore_read(struct exchange *exchange, struct explore *ret_explore)
         tags.values[tags.count++] = db_bytes(query[X_SERVICE].text);
     }
     ret_explore->tags_count = tags.count;
-    if (query[X_ROOT].has && tags.has_no_root) {
-        return query_bad(exchange, "without", "name contradicts rootName");
-    }
     ret_explore->has_root = query[X_ROOT].has || tags.has_no_root;
     ret_explore->is_error = query[X_STATUS].has && query[X_STATUS].number == STATUS_ERROR;
     ret_explore->is_linked = query[X_LINKED].has && query[X_LINKED].number == 1;

@@ -389,6 +389,14 @@ def test_a_row_shows_sixteen_tags_and_two_calls(cluster):
     assert shown[chat] == {"id": chat, "kind": "chat", "source": "api", "startedAt": None}
 
 
+def test_a_root_with_a_name_and_without_is_nobody(stock):
+    client, _ = stock
+    query = [("rootName", "llm_node"), ("without", "name")]
+    assert get(client, "/v1/traces", query) == []
+    assert get(client, "/v1/traces/histogram", query)["total"] == {"ok": 0, "error": 0}
+    assert get(client, "/v1/traces/groups", [("by", "status"), *query])["values"] == []
+
+
 def test_more_groups_than_are_shown(cluster):
     client = cluster.client(cluster.project("search-groups"))
     for n in range(0, 130, 26):
@@ -430,7 +438,7 @@ BAD = [
     ("&".join(["attr=k"] * 17), "attr"), ("&".join(["name=k"] * 17), "name"), ("tag=env", "tag"),
     ("tag=:v", "tag"), ("tag=", "tag"), ("&".join(["tag=a:b"] * 17), "tag"), ("status=fine", "status"), ("without=x", "without"),
     ("without=tag:", "without"), ("without=status", "without"), ("&".join(["without=tag:a"] * 17), "without"),
-    ("without=name&rootName=x", "without"), ("rootName=" + "n" * 1025, "rootName"), ("nameIs=" + "n" * 2049, "nameIs"),
+    ("rootName=" + "n" * 1025, "rootName"), ("nameIs=" + "n" * 2049, "nameIs"),
     ("&".join(["name=k", "nameIs=k"] * 9), "name"),
     ("minDurationMs=-1", "minDurationMs"), ("maxDurationMs=x", "maxDurationMs"), ("service=" + "s" * 256, "service"),
     ("from=x", "from"), ("to=x", "to"), ("linked=1", "linked")]
