@@ -155,7 +155,8 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
     TRY(tally_start(&(struct tally_options){.conninfo = daemon->conf.postgres,
                                             .server = daemon->server,
                                             .quiet_s = daemon->conf.tally_quiet_s,
-                                            .again_s = daemon->conf.tally_again_s},
+                                            .again_s = daemon->conf.tally_again_s,
+                                            .sealed_after_s = daemon->conf.seal_quiet_s},
                     &daemon->tally));
     TRY(start_housekeeping(daemon));
     return start_admin(daemon, detail);

@@ -25,7 +25,6 @@ enum {
     REST_FACTOR = 3,
     /* A row shows with its commit, up to so long after the time that stands in it. */
     OVERLAP_S = 10,
-    /* After so long a pause what came may have been sealed. */
     PAUSE_S_MAX = 60,
     ARENA_BYTES_MAX = 512 << 20,
     WIRE_BYTES_MAX = 1 << 10,
@@ -39,6 +38,7 @@ struct tally {
     _Atomic bool is_stopping;
     bool is_mine; /* the lock is held by this connection */
     struct mono_ns found_at;
+    int64_t pause_s_max; /* beyond it what came may have been sealed unseen */
 };
 
 struct due {
@@ -209,7 +209,7 @@ static FALLIBLE find(struct tally *tally, struct detail *detail)
     struct unix_ns since = has_state ? db_get_time(rows, 0) : (struct unix_ns){0};
     struct unix_ns now = has_state ? db_get_time(rows, 1) : (struct unix_ns){0};
     db_rows_free(rows);
-    bool has_paused = now.ns - since.ns > PAUSE_S_MAX * NS_PER_S;
+    bool has_paused = now.ns - since.ns > tally->pause_s_max * NS_PER_S;
     since.ns -= OVERLAP_S * NS_PER_S;
     const struct db_value values[] = {db_time(since),
                                       db_int8((int64_t)tally->options.quiet_s * MS_PER_S)};
@@ -347,6 +347,15 @@ static void *tally_run(void *context)
 
 /* --- start and end ------------------------------------------------------------------------------------ */
 
+/* What came is older than the pause by the overlap, and so is a trace that is about to be sealed. */
+static int64_t pause_s_max(uint64_t sealed_after_s)
+{
+    if (sealed_after_s >= PAUSE_S_MAX + 2 * OVERLAP_S) {
+        return PAUSE_S_MAX;
+    }
+    return sealed_after_s > 2 * OVERLAP_S ? (int64_t)sealed_after_s - 2 * OVERLAP_S : 0;
+}
+
 err_t tally_start(const struct tally_options *tally_options, struct tally **ret_tally)
 {
     struct tally *tally = mem_zero(1, sizeof *tally);
@@ -354,6 +363,7 @@ err_t tally_start(const struct tally_options *tally_options, struct tally **ret_
         return FAIL(MEMORY);
     }
     tally->options = *tally_options;
+    tally->pause_s_max = pause_s_max(tally_options->sealed_after_s);
     arena_init(&tally->arena, ARENA_BYTES_MAX);
     struct db_options options = {
         .conninfo = tally_options->conninfo,

@@ -29,6 +29,7 @@ struct tally_options {
     struct bus_server *server; /* kept */
     uint64_t quiet_s;
     uint64_t again_s;
+    uint64_t sealed_after_s; /* seal_quiet_s: what is sealed is found by its traces */
 };
 
 /* Errors: MEMORY, SYSTEM. */

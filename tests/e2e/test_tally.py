@@ -150,6 +150,28 @@ def test_what_came_while_nobody_counted_is_found(counting, client):
     counted(client, call, turnCount=1)
 
 
+def test_what_is_sealed_before_it_is_found_is_counted(servers):
+    running = servers.cluster(correlator_rows={"tally_quiet_s": 6, "seal_quiet_s": 1, "seal_share_percent": 100})
+    try:
+        client = running.client(running.project("sealed-early"))
+
+        def watermark():
+            return running.sql("select watermark from tally_state where watermark > now() - interval '1 minute'")
+
+        wait_until(watermark, 20, "the first look")
+        before = watermark()
+        wait_until(lambda: watermark() != before, 20, "another one")
+        key = f"order-{otlp.new_trace_id().hex()}"
+        call = client.post_json("/v1/call", {"externalId": key}).data["id"]
+        running.sql("update link set linked_at = now() - interval '1 day'")
+        export(client, otlp.request([otlp.span(otlp.new_trace_id(), "turn", {"roark.external_id": key})]
+                                    ).SerializeToString(), "application/x-protobuf")
+        running.sql("update link set linked_at = now() - interval '1 day'")  # so that only the span leads to it
+        counted(client, call, turnCount=1)
+    finally:
+        running.close()
+
+
 def test_nothing_stays_due_for_ever(counting, client, project):
     """Neither a call that is gone nor one that has no traces, nor one whose traces are skipped."""
     key = f"order-{otlp.new_trace_id().hex()}"
