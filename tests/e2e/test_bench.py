@@ -154,5 +154,6 @@ def test_size_is_measured_before_and_after_sealing(servers):
     assert result["is_whole"] and disk["all_sealed"]
     assert disk["spans"] == result["acked_spans"] == 4 * 2 * 512
     assert 0 < disk["sealed_compact_bytes_per_span"] <= disk["sealed_bytes_per_span"]
+    assert disk["sealed_next_bytes_per_span"] < disk["ingested_bytes_per_span"]
     assert disk["sealed_compact_bytes_per_span"] < disk["ingested_bytes_per_span"]
     assert result["copy"]["spans"] == result["acked_spans"] and 0 < result["share_of_copy"] < 1
