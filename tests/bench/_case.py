@@ -17,6 +17,7 @@ LOADGEN = GENERATORS / "calltrace-loadgen"
 READER = GENERATORS / "calltrace-reader"
 PROTOBUF = "application/x-protobuf"
 SEARCHES = 20  # different ones
+MORE_SEEDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,15 @@ def prepare_reads(target: Target) -> Path:
     return path
 
 
+def send_more(target: Target, case: Case, seed: int) -> int:
+    """As much again, of other traces; how many spans were acknowledged."""
+    sample = target.cluster.directory / "sample-more"
+    result = generate(target, {**case.options(), "ahead": 0, "seed": seed + MORE_SEEDS}, sample)
+    assert result["exit_code"] == 0, result
+    _store.check_sample(target.client(), sample)
+    return result["acked_spans"]
+
+
 def run(servers, case: Case, build=None, seed=1) -> dict:
     """One run on an empty database: what was measured, and whether everything is there."""
     target = Target(servers, build, case.transport)
@@ -190,7 +200,7 @@ def run(servers, case: Case, build=None, seed=1) -> dict:
             result["copy"] = _store.copy_rate(target.cluster.conninfo)
             result["share_of_copy"] = round(result["spans_per_s"] / result["copy"]["spans_per_s"], 3)
         if case.has_disk:
-            result["disk"] = _store.disk_figures(target)
+            result["disk"] = _store.disk_figures(target, lambda: send_more(target, case, seed))
             _store.check_sample(target.client(), sample)
         result["refused"] = result["retries"] + result["unsent"]
         result["is_whole"] = result["exit_code"] == 0 and result["stored_spans"] == result["acked_spans"]

@@ -61,9 +61,11 @@ FIGURES = [
     ("search p95, ms", lambda run: run["reads"]["search"]["p95"]),
     ("disk as ingested, bytes/span", lambda run: run["disk"]["ingested_bytes_per_span"]),
     ("disk sealed, bytes/span", lambda run: run["disk"]["sealed_bytes_per_span"]),
+    ("disk sealed, of what came next, bytes/span", lambda run: run["disk"]["sealed_next_bytes_per_span"]),
     ("disk sealed compact, bytes/span", lambda run: run["disk"]["sealed_compact_bytes_per_span"]),
     ("disk as ingested, bytes/trace", lambda run: run["disk"]["ingested_bytes_per_trace"]),
     ("disk sealed, bytes/trace", lambda run: run["disk"]["sealed_bytes_per_trace"]),
+    ("disk sealed, of what came next, bytes/trace", lambda run: run["disk"]["sealed_next_bytes_per_trace"]),
     ("disk sealed compact, bytes/trace", lambda run: run["disk"]["sealed_compact_bytes_per_trace"]),
     *((f"CPU s a million spans: {name}", lambda run, name=name: per_million(run, name))
       for name in ("api", "correlator", "postgres", "redis", "loadgen")),
@@ -103,12 +105,12 @@ def show_case(name: str, runs: list[dict], figures: dict):
     rounds = f"{len(runs)} round{'s' if len(runs) > 1 else ''}"
     print(f"\n{name} ({rounds}): median (least to most)")
     for label, value in figures.items():
-        print(f"  {label:<36} {number(value['median']):>12}  ({number(value['min'])} to {number(value['max'])})")
+        print(f"  {label:<44} {number(value['median']):>12}  ({number(value['min'])} to {number(value['max'])})")
     broken = [run for run in runs if not run["is_whole"]]
     if any("read" in run for run in runs):
         read, missing, wrong = (sum(run["read"][key] for run in runs) for key in ("spans", "missing", "wrong"))
         stored, acked = (sum(run[key] for run in runs) for key in ("stored_spans", "acked_spans"))
-        print(f"  every acknowledged span is there     {acked:,} acknowledged, {stored:,} stored, {read:,} read back,"
+        print(f"  every acknowledged span is there             {acked:,} acknowledged, {stored:,} stored, {read:,} read back,"
               f" {missing} missing, {wrong} traces wrong{'' if not broken else '   BROKEN'}")
 
 
@@ -129,8 +131,8 @@ AIMS = [
     ("fleet, connections open", "fleet", "connections open", True, 10_000),
     ("fleet, exports refused", "fleet", "refused: sent again, or never", False, 0),
     ("fleet, time to link p99, ms", "fleet", "time to link p99, ms", False, 100),
-    ("sealed bulk span on disk, bytes", "bulk", "disk sealed, bytes/span", False, 100),
-    ("sealed 60-turn call on disk, bytes", "fleet-calls", "disk sealed, bytes/trace", False, 150_000),
+    ("sealed bulk span on disk, bytes", "bulk", "disk sealed, of what came next, bytes/span", False, 100),
+    ("sealed 60-turn call on disk, bytes", "fleet-calls", "disk sealed, of what came next, bytes/trace", False, 150_000),
     ("tree of 817 spans during ingest p99, ms", "bulk-50", "tree p99, ms", False, 30),
     ("rate at the most stored spans against empty", "growth", "rate against empty", True, 0.9),
     ("search at 10 million spans p95, ms", "growth", "search p95 at 10 million, ms", False, 50),

@@ -129,6 +129,10 @@ def seal_all(cluster) -> bool:
     for correlator in cluster.correlators:
         correlator.rows |= {"seal_quiet_s": 1, "seal_share_percent": 100}
         correlator.restart()
+    return wait_sealed(cluster)
+
+
+def wait_sealed(cluster) -> bool:
     end = time.monotonic() + SEAL_SECONDS_MAX
     while unsealed(cluster) > 0:
         if time.monotonic() > end:
@@ -137,26 +141,39 @@ def seal_all(cluster) -> bool:
     return True
 
 
-def disk_figures(target):
-    """Bytes beyond the empty database: as ingest left it, and once every trace is sealed."""
+def counts(cluster) -> tuple[int, int]:
+    """Spans and traces that are stored."""
+    return stored_spans(cluster), int(cluster.sql("SELECT count(*) FROM trace")[0][0])
+
+
+def disk_figures(target, send_more):
+    """Bytes on disk beyond the empty database: as ingested, sealed, and what as much again takes, when it finds the room
+    that sealing left. `send_more` sends that and gives the number of spans acknowledged."""
     cluster = target.cluster
-    spans, traces = stored_spans(cluster), int(cluster.sql("SELECT count(*) FROM trace")[0][0])
+    spans, traces = counts(cluster)
     figures = {"spans": spans, "traces": traces}
 
-    def note(name):
-        size = disk_bytes(cluster) - target.disk_empty
-        figures[f"{name}_bytes_per_span"] = round(size / spans, 1)
-        figures[f"{name}_bytes_per_trace"] = round(size / traces)
+    def note(name, size, of_spans, of_traces):
+        figures[f"{name}_bytes_per_span"] = round(size / of_spans, 1)
+        figures[f"{name}_bytes_per_trace"] = round(size / of_traces)
 
-    note("ingested")
+    note("ingested", disk_bytes(cluster) - target.disk_empty, spans, traces)
     if can_seal(cluster):
         started = time.monotonic()
         figures["all_sealed"] = seal_all(cluster)
         figures["seal_s"] = round(time.monotonic() - started, 1)
         assert stored_spans(cluster) == spans, "sealing lost or doubled spans"
         vacuum(cluster)
-        note("sealed")
+        sealed = disk_bytes(cluster)
+        note("sealed", sealed - target.disk_empty, spans, traces)
+        acked = send_more()
+        figures["all_sealed"] &= wait_sealed(cluster)
+        all_spans, all_traces = counts(cluster)
+        assert all_spans == spans + acked, "what came beside sealing is not all there"
+        vacuum(cluster)
+        note("sealed_next", disk_bytes(cluster) - sealed, acked, all_traces - traces)
         vacuum(cluster, "FULL")
-        note("sealed_compact")
+        note("sealed_compact", disk_bytes(cluster) - target.disk_empty, all_spans, all_traces)
+        spans = all_spans
     figures["relations"] = relations(cluster, spans)
     return figures

@@ -127,7 +127,7 @@ class Bench:
         fleet = self.cases["fleet"].connections
         scale = {"fleet": f"{fleet:,} calls"} if fleet < FLEET_CALLS else {}
         if self.arguments.quick:
-            scale["idle"] = "1,000 connections"
+            scale |= {"idle": "1,000 connections", "fleet-calls": "few calls"}
         if self.arguments.growth < GROWTH_SPANS:
             scale["growth"] = f"{self.arguments.growth:,} spans"
         return scale
@@ -201,7 +201,7 @@ def compare(bench: Bench, facts: dict):
             if len(values) == len(pairs):
                 value = ratios.setdefault(name, {})[label] = _report.spread(values)
                 medians = [_report.spread([pair[at] for pair in pairs])["median"] for at in (0, 1)]
-                print(f"  {label:<36} {value['median']:>6.3f}  ({value['min']:.3f} to {value['max']:.3f})"
+                print(f"  {label:<44} {value['median']:>6.3f}  ({value['min']:.3f} to {value['max']:.3f})"
                       f"   A {_report.number(medians[0])}, B {_report.number(medians[1])}")
     _report.write(arguments.out, "compare", {"machine": facts, "options": vars(arguments), "ratios": ratios,
                               "runs": {f"{name} {'AB'[builds.index(build)]}": runs

@@ -145,3 +145,15 @@ def test_a_report_is_json(servers):
         assert json.loads(done.stdout)["acked_spans"] == 512
     finally:
         servers.close_clusters()
+
+
+def test_size_is_measured_before_and_after_sealing(servers):
+    case = Case("disk", exports=4, connections=2, seconds=60, warmup=0, has_disk=True, has_copy=True)
+    result = _case.run(servers, case)
+    disk = result["disk"]
+    assert result["is_whole"] and disk["all_sealed"]
+    assert disk["spans"] == result["acked_spans"] == 4 * 2 * 512
+    assert 0 < disk["sealed_compact_bytes_per_span"] <= disk["sealed_bytes_per_span"]
+    assert disk["sealed_next_bytes_per_span"] < disk["ingested_bytes_per_span"]
+    assert disk["sealed_compact_bytes_per_span"] < disk["ingested_bytes_per_span"]
+    assert result["copy"]["spans"] == result["acked_spans"] and 0 < result["share_of_copy"] < 1
