@@ -13,8 +13,11 @@
 #include "proto/base/banned.h"
 
 enum {
-    TICK_MS = 100,   /* between two cleanings of the pending lists */
-    PING_EVERY = 10, /* ticks */
+    TICK_MS = 100,
+    /* Cleanings of the pending list, in ticks. Each visits a leaf of the index for each term; a search reads the
+     * list. */
+    CLEAN_EVERY = 5,
+    PING_EVERY = 10,
     SWEEP_EVERY = 50,
     PARTITIONS_EVERY = 36000,
     DAYS_BACK = 1,
@@ -93,7 +96,7 @@ static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
     } else if (janitor->ticks % PING_EVERY == 0) {
         TRY(db_do(janitor->db, STMT_PING, NULL, 0, detail, NULL));
     }
-    if (janitor->may_clean) {
+    if (janitor->may_clean && janitor->ticks % CLEAN_EVERY == 0) {
         clean(janitor);
     }
     return db_is_connected(janitor->db) ? OK : FAIL(DB_AWAY);

@@ -6,6 +6,9 @@
 
 #include "proto/base/banned.h"
 
+/* Nearly all words and keys fit. */
+enum { RECORD_MAX = 256 };
+
 err_t memo_init(struct memo *memo, size_t count)
 {
     PRE(count > 0 && (count & (count - 1)) == 0);
@@ -26,11 +29,31 @@ void memo_clear(struct memo *memo)
     memset(memo->places, 0, memo->count * sizeof *memo->places);
 }
 
-/* Hashes a chain: the mark so far and the next part's own hash, so that no part is copied. */
-struct memo_mark memo_mark_of(const struct bytes *parts, size_t count)
+/* The seed, then each part behind its length; 0 when there is no room. */
+static size_t record_put(const struct bytes *parts, size_t count, uint64_t seed,
+                         uint8_t out[RECORD_MAX])
+{
+    size_t at = sizeof seed;
+    memcpy(out, &seed, sizeof seed);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > RECORD_MAX || at + sizeof(uint32_t) + parts[i].len > RECORD_MAX) {
+            return 0;
+        }
+        uint32_t len = (uint32_t)parts[i].len;
+        memcpy(out + at, &len, sizeof len);
+        at += sizeof len;
+        if (len > 0) {
+            memcpy(out + at, parts[i].ptr, len);
+        }
+        at += len;
+    }
+    return at;
+}
+
+/* Long parts are not copied: a chain of the mark so far and the next part's own hash. */
+static struct memo_mark mark_of_long(const struct bytes *parts, size_t count, uint64_t seed)
 {
     uint8_t chain[16 + 16 + sizeof(uint64_t)] = {0};
-    uint64_t seed = table_seed();
     memcpy(chain + 32, &seed, sizeof seed);
     for (size_t i = 0; i < count; i++) {
         uint64_t keyed[2] = {bytes_hash64(parts[i], seed), bytes_hash64(parts[i], ~seed)};
@@ -41,6 +64,19 @@ struct memo_mark memo_mark_of(const struct bytes *parts, size_t count)
     }
     struct memo_mark mark;
     memcpy(mark.b, chain, sizeof mark.b);
+    return mark;
+}
+
+struct memo_mark memo_mark_of(const struct bytes *parts, size_t count)
+{
+    uint64_t seed = table_seed();
+    uint8_t record[RECORD_MAX];
+    size_t len = record_put(parts, count, seed, record);
+    if (len == 0) {
+        return mark_of_long(parts, count, seed);
+    }
+    struct memo_mark mark;
+    bytes_hash128(bytes_of(record, len), mark.b);
     return mark;
 }
 

@@ -54,8 +54,9 @@ enum {
     LIMIT_BUS_BYTES = 80 << 20,
     /* Parts of a call in one event: more than there are kinds of them. */
     LIMIT_PARTS_PER_EVENT = 16,
-    /* One group commit, in bytes and messages. */
-    LIMIT_GROUP_BYTES = 8 << 20,
+    /* One group commit, in bytes and messages. A writer holds a group three times over: as it came, unpacked, and as
+     * libpq sends it; larger groups commit no faster. */
+    LIMIT_GROUP_BYTES = 2 << 20,
     LIMIT_GROUP_MESSAGES = 512,
     /* Open HTTP connections: a live call is one. */
     LIMIT_CONNECTIONS = 16384,

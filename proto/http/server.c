@@ -20,7 +20,7 @@
 #include "proto/base/banned.h"
 
 enum {
-    SWEEP_MS = 100,
+    SWEEP_MS = 250,
     /* libmicrohttpd's memory of one connection: half of it is where a head is read. */
     CONNECTION_BYTES = LIMIT_HEAD_BYTES * 2,
     PEM_BYTES_MAX = 1 << 20,

@@ -36,6 +36,26 @@ static void test_parts_do_not_run_together(void **state)
     assert_memory_not_equal(a.b, swapped.b, sizeof a.b);
 }
 
+static void test_long_parts_have_marks_of_their_own(void **state)
+{
+    (void)state;
+    enum { MOST = 600 };
+    static char long_text[2][MOST + 1];
+    struct memo_mark before = mark_of("", "");
+    for (size_t len = 1; len < MOST; len++) {
+        memset(long_text[0], 'a', len);
+        memset(long_text[1], 'a', len);
+        long_text[1][len - 1] = 'b';
+        struct memo_mark a = mark_of(long_text[0], "x");
+        struct memo_mark again = mark_of(long_text[0], "x");
+        struct memo_mark b = mark_of(long_text[1], "x");
+        assert_memory_equal(a.b, again.b, sizeof a.b);
+        assert_memory_not_equal(a.b, b.b, sizeof a.b);
+        assert_memory_not_equal(a.b, before.b, sizeof a.b);
+        before = a;
+    }
+}
+
 static void test_one_place_holds_the_newest(void **state)
 {
     (void)state;
@@ -100,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_knows_what_was_added_until_cleared),
         cmocka_unit_test(test_parts_do_not_run_together),
+        cmocka_unit_test(test_long_parts_have_marks_of_their_own),
         cmocka_unit_test(test_one_place_holds_the_newest),
         cmocka_unit_test(test_survives_running_out_of_memory),
         cmocka_unit_test(test_rows_become_columns),
