@@ -91,6 +91,7 @@ def test_plans_are_forgotten_while_a_connection_is_young(servers):
         running.sql(f"alter database {name} set log_statement = 'all'")  # of connections from now on
         correlator = running.correlators[0]
         correlator.restart()
+        running.wait_ready()
         client = running.client(running.project("forgetful"))
         end = time.monotonic() + 4
         while time.monotonic() < end:
