@@ -10,12 +10,12 @@ const ROWS_LEAST = 10; // of the waterfall, for it to be there
 const SCROLL_PX_PER_S = 4000;
 const TYPED = "gen_ai.request.model";
 
-/** In the page: the time from the click to the end of the frame after the rows came. */
-function stopwatch(least) {
+/** In the page: the time from the click to the end of the frame after so many elements came. */
+function stopwatch([what, least]) {
   globalThis.interactive = new Promise((done) => {
     addEventListener("click", (click) => {
       const watch = new MutationObserver(() => {
-        if (document.querySelectorAll(".waterfall .wrow").length < least) return;
+        if (document.querySelectorAll(what).length < least) return;
         watch.disconnect();
         // A message that is sent within a frame arrives when the frame is done: laid out and painted.
         requestAnimationFrame(() => {
@@ -49,7 +49,7 @@ async function open(site, list, target, profile) {
   await link.waitFor();
   // What the list itself still loads is no part of the opening.
   await page.waitForLoadState("load");
-  await page.evaluate(stopwatch, ROWS_LEAST);
+  await page.evaluate(stopwatch, [".waterfall .wrow", ROWS_LEAST]);
   const cdp = await page.context().newCDPSession(page);
   const interactiveMs = await profiled(cdp, profile, async () => {
     await link.click();
@@ -68,6 +68,8 @@ async function scroll(page, cdp, seconds, profile) {
     globalThis.frames = [];
     globalThis.moves = [];
     document.querySelector(".waterfall").addEventListener("scroll", () => globalThis.moves.push(performance.now()), { passive: true });
+    globalThis.tasks = [0];
+    new PerformanceObserver((list) => globalThis.tasks.push(...list.getEntries().map((one) => one.duration))).observe({ type: "longtask" });
     const step = (at) => { globalThis.frames.push(at); globalThis.stepping = requestAnimationFrame(step); };
     globalThis.stepping = requestAnimationFrame(step);
   });
@@ -81,9 +83,25 @@ async function scroll(page, cdp, seconds, profile) {
   const seen = await page.evaluate(() => {
     cancelAnimationFrame(globalThis.stepping);
     const [first, last] = [globalThis.moves[0], globalThis.moves.at(-1)];
-    return { frames: globalThis.frames.filter((at) => at >= first && at <= last), pixels: document.querySelector(".waterfall").scrollTop };
+    return { frames: globalThis.frames.filter((at) => at >= first && at <= last), pixels: document.querySelector(".waterfall").scrollTop,
+      longestTaskMs: Math.max(...globalThis.tasks) };
   });
-  return { ...seen, cpu };
+  return { ...seen, cpu, heapBytes: await heap(cdp) };
+}
+
+/** A span with the longest conversation: from the click on its row until the panel shows it. */
+async function panel(page) {
+  const row = page.locator(".waterfall .wrow").filter({ hasText: "llm_node" }).last();
+  await row.waitFor();
+  await page.evaluate(stopwatch, ["[role=complementary] [role=tabpanel] dd, aside [role=tabpanel] dd", 1]);
+  await row.click();
+  return await page.evaluate(() => globalThis.interactive);
+}
+
+/** What the page holds once nobody needs what is gone, in bytes. */
+async function heap(cdp) {
+  await cdp.send("HeapProfiler.collectGarbage");
+  return (await cdp.send("Runtime.getHeapUsage")).usedSize;
 }
 
 /** What came over the wire for each file that is no answer of the API; `sum` says so far. */
@@ -140,12 +158,13 @@ async function typed(site) {
 /** Both pages once; with `profile` the openings and the scrolling go into a profile each. */
 async function once(site, profile) {
   const call = await open(site, "/calls", `/calls/${options.call}`, profile && "call-open");
+  const panelMs = await panel(call.page);
   await call.page.context().close();
   const trace = await open(site, "/traces", `/traces/${options.trace}`, profile && "trace-open");
   const scrolled = await scroll(trace.page, trace.cdp, options.scrollSeconds, profile && "trace-scroll");
   check(scrolled.frames.length > 1, "the waterfall scrolls");
   await trace.page.context().close();
-  return { keys: await typed(site), call: call.result, trace: { ...trace.result, scroll: scrolled } };
+  return { keys: await typed(site), call: { ...call.result, panelMs }, trace: { ...trace.result, scroll: scrolled } };
 }
 
 const site = await Site.open(options);

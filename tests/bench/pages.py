@@ -210,6 +210,11 @@ def opened(runs):
     return {"median_ms": statistics.median(times), "max_ms": max(times), "runs": len(times)}
 
 
+def paneled(runs):
+    times = [run["panelMs"] for run in runs]
+    return {"median_ms": statistics.median(times), "max_ms": max(times)}
+
+
 def scrolled(runs):
     """Frames by windows of a second that begin with each frame, of all runs together."""
     windows, frames, long = [], 0, 0
@@ -220,6 +225,8 @@ def scrolled(runs):
         long += sum(gap > 20 for gap in gaps)
         windows += [sum(begin < stamp <= begin + 1000 for stamp in stamps) for begin in stamps if begin + 1000 <= stamps[-1]]
     return {"median_per_s": statistics.median(windows), "least_per_s": min(windows), "long_share": long / frames,
+            "heap_bytes": max(run["scroll"]["heapBytes"] for run in runs),
+            "longest_task_ms": max(run["scroll"]["longestTaskMs"] for run in runs),
             "pixels": statistics.median(run["scroll"]["pixels"] for run in runs), "frames": frames,
             "rows": runs[0]["rows"], "cpu_ms": {name: sum(run["scroll"]["cpu"][key] for run in runs) / frames
                                                 for name, key in (("all", "allMs"), ("script", "scriptMs"))}}
@@ -245,6 +252,8 @@ def show(result):
     line("size of the answer", size(server), "60 KB")
     line("interactive after the click", f"{opening['median_ms']:.0f} ms, most {opening['max_ms']:.0f}, {opening['runs']} runs",
          "500 ms")
+    panel = result["panel"]
+    line("a span's panel after the click", f"{panel['median_ms']:.0f} ms, most {panel['max_ms']:.0f}", "150 ms")
     print(f"\na trace of {trace['spans']:,} spans, {trace['raw_bytes'] / 1e6:.2f} MB of them raw, {scroll['rows']:,} rows")
     line("server, p50 / most", f"{others['trace']['p50_ms']:.1f} / {others['trace']['max_ms']:.1f} ms"
          f" over {others['trace']['count']} reads")
@@ -254,6 +263,9 @@ def show(result):
     line("frames/s of scrolling", f"{scroll['median_per_s']:.0f}, least {scroll['least_per_s']:.0f} in a second", "not below 50")
     line("frames longer than 20 ms", f"{scroll['long_share']:.1%} of {scroll['frames']:,}")
     line("CPU of a frame, main thread", f"{scroll['cpu_ms']['all']:.1f} ms, script {scroll['cpu_ms']['script']:.1f} of it")
+    longest = scroll["longest_task_ms"]
+    line("longest task while scrolling", f"{longest:.0f} ms" if longest > 0 else "none over 50 ms", "100 ms")
+    line("heap afterwards", f"{scroll['heap_bytes'] / 1e6:.1f} MB", "80 MB")
     line("scrolled in a run", f"{scroll['pixels']:,.0f} px")
     keys = result["keys"]
     print("\nthe explorer's filter")
@@ -297,7 +309,7 @@ def main():
         servers.close()
     result = {"machine": {"cores": os.cpu_count(), "kernel": platform.release(), "browser": seen["browser"]},
               "options": vars(arguments), "call": call, "trace": trace, "server": server, "others": others,
-              "call_page": opened(seen["call"]), "trace_page": opened(seen["trace"]), "scroll": scrolled(seen["trace"]),
+              "call_page": opened(seen["call"]), "panel": paneled(seen["call"]), "trace_page": opened(seen["trace"]), "scroll": scrolled(seen["trace"]),
               "weight": seen["weight"], "keys": seen["keys"], "load": load, "runs": {"call": seen["call"], "trace": seen["trace"]}}
     show(result)
     OUT.parent.mkdir(parents=True, exist_ok=True)
