@@ -109,6 +109,9 @@ static void database_look(struct api *api, struct db *db)
         atomic_store(&api->is_schema_known, is_known);
     }
     bool is_up = err_is_ok(err);
+    (void)pthread_mutex_lock(&api->lock);
+    api->db_words = detail;
+    (void)pthread_mutex_unlock(&api->lock);
     if (atomic_exchange(&api->is_db_up, is_up) != is_up) {
         if (is_up) {
             log_info("postgres_up", "%s", "");
@@ -148,16 +151,23 @@ static void *housekeeper_run(void *context)
 
 /* --- the admin listener --------------------------------------------------------------------------------- */
 
-static void on_ready(void *context, struct buf *missing)
+static void on_ready(void *context, struct http_ready *ready)
 {
     struct api *api = context;
+    (void)pthread_mutex_lock(&api->lock);
+    struct detail words = api->db_words;
+    (void)pthread_mutex_unlock(&api->lock);
     if (!atomic_load(&api->is_db_up)) {
-        http_admin_missing(missing, "postgres");
+        http_ready_missing(ready, "postgres", "reads and new keys get 503: %s",
+                           detail_or_text(&words, FAIL(DB_AWAY)));
     } else if (!atomic_load(&api->is_schema_known)) {
-        http_admin_missing(missing, "schema (run: calltrace-api migrate)");
+        http_ready_missing(ready, "schema", "run calltrace-api migrate: %s",
+                           detail_or_text(&words, FAIL(DB_AWAY)));
     }
     if (bus_client_peers(api->bus) == 0) {
-        http_admin_missing(missing, "correlator");
+        http_ready_missing(ready, "correlator",
+                           "exports and creates get 503: no correlator is connected at %s",
+                           api->conf->bus);
     }
 }
 

@@ -64,9 +64,10 @@ struct api {
     /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
     pthread_t housekeeper;
     bool has_housekeeper;
-    pthread_mutex_t lock; /* guards is_stopping */
+    pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t wake;
     bool is_stopping;
+    struct detail db_words; /* what the housekeeper heard last of Postgres */
 };
 
 static inline struct bus_client *api_bus(const struct api *api)
