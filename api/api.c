@@ -308,6 +308,13 @@ static err_t parts_start(struct api *api, struct detail *detail)
         .on_metrics = on_metrics,
         .context = api,
     };
+    const struct tracing_options tracing = {.url = conf->own_traces_url,
+                                            .bearer = conf->own_traces_bearer,
+                                            .ca_file = conf->own_traces_ca,
+                                            .percent = conf->own_traces_percent};
+    if (conf->own_traces_url[0] != '\0') {
+        TRY(tracing_start(&tracing, detail, &api->tracing));
+    }
     if (conf->pages_dir[0] != '\0') {
         TRY(pages_load(conf->pages_dir, detail, &api->pages));
     }
@@ -341,6 +348,7 @@ err_t api_start(struct api *api, const struct api_conf *conf, const struct route
     (void)pthread_cond_init(&api->wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     settings_fill(api);
+    (void)request_log_from_text(conf->log_requests, &api->request_log); /* api_conf_check has */
     err_t err = parts_start(api, detail);
     if (!err_is_ok(err)) {
         api_stop(api);
@@ -403,6 +411,7 @@ void api_stop(struct api *api)
     pages_free(api->pages);
     livekit_keys_free(api->livekit_keys);
     secret_key_clear(&api->secrets_key);
+    tracing_stop(api->tracing); /* no request is left that could add to it */
     (void)pthread_cond_destroy(&api->wake);
     (void)pthread_mutex_destroy(&api->lock);
     *api = (struct api){0};
