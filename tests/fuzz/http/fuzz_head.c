@@ -1,5 +1,6 @@
 /* Any octets as what we read ourselves of a request's head, one value a line: path, Authorization, X-Vapi-Secret, Cookie,
- * X-Request-Id, traceparent, Last-Event-ID, Content-Type. Nobody made a session under the hash used here: none is good. */
+ * X-Request-Id, traceparent, Last-Event-ID, Content-Type,
+ * Accept-Encoding. Nobody made a session under the hash used here: none is good. */
 #include <stdio.h>
 
 #include "api/http/exchange.h"
@@ -9,6 +10,7 @@
 #include "api/ingest/decode.h"
 #include "api/live/ring.h"
 #include "proto/base/check.h"
+#include "proto/http/coding.h"
 #include "proto/http/context.h"
 
 #include "proto/base/banned.h"
@@ -22,6 +24,7 @@ enum line {
     LINE_PARENT,
     LINE_LAST_EVENT,
     LINE_TYPE,
+    LINE_CODINGS,
     LINE_COUNT,
 };
 
@@ -125,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parent_try(lines[LINE_PARENT]);
     ring_try(bytes_of_text(lines[LINE_LAST_EVENT] == NULL ? "" : lines[LINE_LAST_EVENT]));
     (void)ingest_encoding_of(lines[LINE_TYPE]);
+    (void)coding_accepts_gzip(lines[LINE_CODINGS]);
     arena_fini(&arena);
     return 0;
 }

@@ -18,8 +18,8 @@ SESSION = "0b0e7a7e5f5c4c1c8a550d4f4f7a1a11.1790000000." + "ab" * 32
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def head(path="/v1/call", authorization="", vapi="", cookie="", request_id="", parent="", event="", kind=""):
-    return "\n".join([path, authorization, vapi, cookie, request_id, parent, event, kind])
+def head(path="/v1/call", authorization="", vapi="", cookie="", request_id="", parent="", event="", kind="", codings=""):
+    return "\n".join([path, authorization, vapi, cookie, request_id, parent, event, kind, codings])
 
 
 HEADS = {
@@ -38,6 +38,7 @@ HEADS = {
     "last_event": head(event="abcdef-12"), "last_event_far": head(event="ABCDEF-" + "9" * 30), "last_event_odd": head(event="-"),
     "parts": head("/v1/traces/%41%2f/spans/b/values/c", kind="application/json; charset=utf-8"),
     "slashes": head("//v1///call//"), "deep_path": head("/a" * 200), "bad_part": head("/v1/call/%ff/traces"),
+    "codings": head(codings="br;q=1.0, gzip; q=0.8, *;q=0"), "codings_odd": head(codings="gzip;q=0.000,,;=, identity;q=2"),
     "type": head(kind="Application/X-Protobuf ; a=b"),
 }
 
