@@ -5,7 +5,7 @@
 stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim'
 stages_quick='lint gcc unit smoke'
 build_seconds_max=900  # for one build
-suite_seconds_max=900  # for one pytest suite: a hanging suite must not take the whole run along
+suite_seconds_max=1200 # for one pytest suite: a hanging suite must not take the whole run along
 export CALLTRACE_NO_SKIP=${CALLTRACE_NO_SKIP:-}
 
 # --- packages, in groups ------------------------------------------------------------------------
