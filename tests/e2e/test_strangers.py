@@ -210,6 +210,21 @@ def test_the_others_key_is_not_revoked(sides):
     assert listed[victim.ids["keyId"]] is None
 
 
+def test_a_session_of_the_pages_reaches_no_further_than_its_key(sides):
+    victim, stranger = sides
+    opened = stranger.client.request("POST", "/v1/session", b"", {"X-Calltrace-Page": "1"})
+    assert opened.status in (200, 201, 204), opened.body
+    cookie = opened.header("Set-Cookie").partition(";")[0]
+    visitor = stranger.client.with_key(None)
+    none = nobodys(victim.ids)
+    for method, path in WITH_IDS:
+        if method == "GET":
+            theirs = seen(visitor.get(fill(path, victim.ids), {"Cookie": cookie}), victim.ids)
+            assert theirs == seen(visitor.get(fill(path, none), {"Cookie": cookie}), none), path
+            assert victim.mark not in theirs[2] and theirs[0] != 401
+    assert visitor.get(fill("/v1/call/{callId}", stranger.ids), {"Cookie": cookie}).status == 200
+
+
 def test_hammering_both_at_once_mixes_nothing_up(sides):
     """Connections, caches and threads are shared; projects are not."""
     paths_asked = [path for method, path in WITH_IDS if method == "GET" and "webhook" not in path
