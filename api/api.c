@@ -109,6 +109,9 @@ static void database_look(struct api *api, struct db *db)
         atomic_store(&api->is_schema_known, is_known);
     }
     bool is_up = err_is_ok(err);
+    (void)pthread_mutex_lock(&api->lock);
+    api->db_words = detail;
+    (void)pthread_mutex_unlock(&api->lock);
     if (atomic_exchange(&api->is_db_up, is_up) != is_up) {
         if (is_up) {
             log_info("postgres_up", "%s", "");
@@ -148,16 +151,23 @@ static void *housekeeper_run(void *context)
 
 /* --- the admin listener --------------------------------------------------------------------------------- */
 
-static void on_ready(void *context, struct buf *missing)
+static void on_ready(void *context, struct http_ready *ready)
 {
     struct api *api = context;
+    (void)pthread_mutex_lock(&api->lock);
+    struct detail words = api->db_words;
+    (void)pthread_mutex_unlock(&api->lock);
     if (!atomic_load(&api->is_db_up)) {
-        http_admin_missing(missing, "postgres");
+        http_ready_missing(ready, "postgres", "reads and new keys get 503: %s",
+                           detail_or_text(&words, FAIL(DB_AWAY)));
     } else if (!atomic_load(&api->is_schema_known)) {
-        http_admin_missing(missing, "schema (run: calltrace-api migrate)");
+        http_ready_missing(ready, "schema", "run calltrace-api migrate: %s",
+                           detail_or_text(&words, FAIL(DB_AWAY)));
     }
     if (bus_client_peers(api->bus) == 0) {
-        http_admin_missing(missing, "correlator");
+        http_ready_missing(ready, "correlator",
+                           "exports and creates get 503: no correlator is connected at %s",
+                           api->conf->bus);
     }
 }
 
@@ -298,6 +308,13 @@ static err_t parts_start(struct api *api, struct detail *detail)
         .on_metrics = on_metrics,
         .context = api,
     };
+    const struct tracing_options tracing = {.url = conf->own_traces_url,
+                                            .bearer = conf->own_traces_bearer,
+                                            .ca_file = conf->own_traces_ca,
+                                            .percent = conf->own_traces_percent};
+    if (conf->own_traces_url[0] != '\0') {
+        TRY(tracing_start(&tracing, detail, &api->tracing));
+    }
     if (conf->pages_dir[0] != '\0') {
         TRY(pages_load(conf->pages_dir, detail, &api->pages));
     }
@@ -331,6 +348,7 @@ err_t api_start(struct api *api, const struct api_conf *conf, const struct route
     (void)pthread_cond_init(&api->wake, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     settings_fill(api);
+    (void)request_log_from_text(conf->log_requests, &api->request_log); /* api_conf_check has */
     err_t err = parts_start(api, detail);
     if (!err_is_ok(err)) {
         api_stop(api);
@@ -393,6 +411,7 @@ void api_stop(struct api *api)
     pages_free(api->pages);
     livekit_keys_free(api->livekit_keys);
     secret_key_clear(&api->secrets_key);
+    tracing_stop(api->tracing); /* no request is left that could add to it */
     (void)pthread_cond_destroy(&api->wake);
     (void)pthread_mutex_destroy(&api->lock);
     *api = (struct api){0};

@@ -13,6 +13,7 @@
 #include "api/http/pool.h"
 #include "api/http/route.h"
 #include "api/integrations/secret.h"
+#include "api/tracing/tracing.h"
 #include "proto/bus/bus.h"
 #include "schema/db.h"
 
@@ -61,12 +62,15 @@ struct api {
     struct http_server *servers[API_LISTENER_COUNT]; /* NULL: not asked for */
     struct pages *pages;                             /* NULL: none were built */
     struct http_admin *admin;
+    struct tracing *tracing; /* NULL: off */
+    enum request_log request_log;
     /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
     pthread_t housekeeper;
     bool has_housekeeper;
-    pthread_mutex_t lock; /* guards is_stopping */
+    pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t wake;
     bool is_stopping;
+    struct detail db_words; /* what the housekeeper heard last of Postgres */
 };
 
 static inline struct bus_client *api_bus(const struct api *api)

@@ -1,6 +1,7 @@
 #include "api/conf.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "proto/base/log.h"
 
@@ -23,6 +24,19 @@ static const struct conf_row rows[] = {
 
 enum { ROWS_COUNT = sizeof rows / sizeof rows[0] };
 
+bool request_log_from_text(const char *text, enum request_log *ret_log)
+{
+    static const char *const words[] = {
+        [REQUEST_LOG_NONE] = "none", [REQUEST_LOG_FAILED] = "failed", [REQUEST_LOG_ALL] = "all"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret_log = (enum request_log)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 err_t api_conf_load(struct api_conf *conf, int argc, const char *const *argv, struct detail *detail)
 {
     enum log_level level = LOG_LEVEL_INFO;
@@ -43,6 +57,12 @@ err_t api_conf_check(const struct api_conf *conf, struct detail *detail)
     }
     if (conf->listen[0] != '\0' && (conf->tls_cert[0] == '\0' || conf->tls_key[0] == '\0')) {
         detail_set(detail, "HTTPS on %s needs tls_cert and tls_key", conf->listen);
+        return FAIL(BAD_CONFIG);
+    }
+    enum request_log ignored = REQUEST_LOG_NONE;
+    if (!request_log_from_text(conf->log_requests, &ignored)) {
+        detail_set(detail, "log_requests is '%s'; it must be none, failed or all",
+                   conf->log_requests);
         return FAIL(BAD_CONFIG);
     }
     if (conf->bus[0] == '\0') {

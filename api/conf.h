@@ -16,6 +16,12 @@ struct api_conf {
 #undef FLAG
 };
 
+/* The row log_requests: whose end is logged. */
+enum request_log { REQUEST_LOG_NONE = 0, REQUEST_LOG_FAILED, REQUEST_LOG_ALL };
+
+/* Reads "none", "failed" (5xx, and answers that nobody took) or "all". */
+bool request_log_from_text(const char *text, enum request_log *ret_log);
+
 /* Reads and checks all rows; `argv` as conf_load. Errors: BAD_CONFIG, detail names the row. */
 FALLIBLE api_conf_load(struct api_conf *conf, int argc, const char *const *argv,
                        struct detail *detail);

@@ -32,8 +32,10 @@ struct janitor {
     struct db *db;
     pthread_t thread;
     _Atomic bool is_stopping;
-    _Atomic bool is_ready;
-    bool is_house_made; /* schema checked and partitions made on this connection */
+    pthread_mutex_t lock; /* guards the next two */
+    bool is_ready;
+    struct detail words; /* why not */
+    bool is_house_made;  /* schema checked and partitions made on this connection */
     bool may_clean;
     uint64_t ticks;
 };
@@ -102,6 +104,20 @@ static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
     return db_is_connected(janitor->db) ? OK : FAIL(DB_AWAY);
 }
 
+/* Gives what it was before. */
+static bool ready_set(struct janitor *janitor, err_t err, struct detail *detail)
+{
+    if (!err_is_ok(err) && detail->text[0] == '\0') {
+        detail_set(detail, "%s", err_text(err));
+    }
+    pthread_mutex_lock(&janitor->lock);
+    bool was_ready = janitor->is_ready;
+    janitor->is_ready = err_is_ok(err);
+    janitor->words = *detail;
+    pthread_mutex_unlock(&janitor->lock);
+    return was_ready;
+}
+
 static void *janitor_run(void *context)
 {
     static struct log_limit limit;
@@ -109,7 +125,7 @@ static void *janitor_run(void *context)
     while (!janitor->is_stopping) {
         struct detail detail = {.text = ""};
         err_t err = tick(janitor, &detail);
-        bool was_ready = atomic_exchange(&janitor->is_ready, err_is_ok(err));
+        bool was_ready = ready_set(janitor, err, &detail);
         uint64_t left_out = 0;
         if (!err_is_ok(err) && log_limit_pass(&limit, &left_out)) {
             log_warn("postgres_not_ready", "err=%s detail=\"%s\" left_out=%llu", err_name(err),
@@ -130,6 +146,8 @@ err_t janitor_start(const struct janitor_options *janitor_options, struct janito
         return FAIL(MEMORY);
     }
     janitor->options = *janitor_options;
+    pthread_mutex_init(&janitor->lock, NULL); /* cannot fail on Linux */
+    detail_set(&janitor->words, "it was not asked yet");
     struct db_options options = {
         .conninfo = janitor_options->conninfo,
         .application_name = "calltrace-correlator janitor",
@@ -143,6 +161,7 @@ err_t janitor_start(const struct janitor_options *janitor_options, struct janito
     }
     if (!err_is_ok(err)) {
         db_free(janitor->db);
+        pthread_mutex_destroy(&janitor->lock);
         mem_free(janitor);
         return err;
     }
@@ -156,11 +175,16 @@ void janitor_stop(struct janitor *janitor)
         janitor->is_stopping = true;
         pthread_join(janitor->thread, NULL);
         db_free(janitor->db);
+        pthread_mutex_destroy(&janitor->lock);
         mem_free(janitor);
     }
 }
 
-bool janitor_is_ready(const struct janitor *janitor)
+bool janitor_is_ready(struct janitor *janitor, struct detail *ret_detail)
 {
-    return janitor->is_ready;
+    pthread_mutex_lock(&janitor->lock);
+    bool is_ready = janitor->is_ready;
+    *ret_detail = janitor->words;
+    pthread_mutex_unlock(&janitor->lock);
+    return is_ready;
 }

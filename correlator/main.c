@@ -53,24 +53,44 @@ static void on_work(void *context, struct bus_work *work)
     }
 }
 
-static void on_ready(void *context, struct buf *missing)
+static bool has_redis(const struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->writers_count; i++) {
+        if (writer_has_redis(daemon->writers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_ready(void *context, struct http_ready *ready)
 {
     const struct daemon *daemon = context;
-    if (!janitor_is_ready(daemon->janitor)) {
-        http_admin_missing(missing, "postgres");
+    struct detail words;
+    if (!janitor_is_ready(daemon->janitor, &words)) {
+        http_ready_missing(ready, "postgres",
+                           "nothing can be stored, the api is told to come back: %s", words.text);
+    }
+    if (daemon->conf.redis[0] != '\0' && metric_value(METRIC_REDIS_AWAY) > 0 &&
+        !has_redis(daemon)) {
+        http_ready_note(ready, "redis",
+                        "the last turn to %s was not answered: links come from the look alone",
+                        daemon->conf.redis);
+    }
+    if (intake_bytes(daemon->intake) >= daemon->conf.queue_bytes_max / 2) {
+        http_ready_note(ready, "queue", "%zu messages wait, more than half of queue_bytes_max",
+                        intake_count(daemon->intake));
     }
 }
 
 static void on_metrics(void *context)
 {
     const struct daemon *daemon = context;
+    struct detail words;
     metric_set(METRIC_QUEUE_BYTES, (int64_t)intake_bytes(daemon->intake));
     metric_set(METRIC_QUEUE_MESSAGES, (int64_t)intake_count(daemon->intake));
-    bool has_redis = false;
-    for (size_t i = 0; i < daemon->writers_count; i++) {
-        has_redis = has_redis || writer_has_redis(daemon->writers[i]);
-    }
-    metric_set(METRIC_REDIS, has_redis);
+    metric_set(METRIC_POSTGRES, janitor_is_ready(daemon->janitor, &words));
+    metric_set(METRIC_REDIS, has_redis(daemon));
 }
 
 /* --- put together and taken apart -------------------------------------------------------------------- */

@@ -92,16 +92,33 @@ static FALLIBLE run_pass(struct reconciler *reconciler, struct detail *detail, s
     return OK;
 }
 
+static FALLIBLE count_unmatched(struct db *db, struct detail *detail)
+{
+    struct db_rows *rows = NULL;
+    TRY(db_run(db, STMT_RECONCILE_UNMATCHED, NULL, 0, detail, &rows));
+    if (db_next(rows)) {
+        metric_set(METRIC_UNMATCHED_TRACES, db_get_int(rows, 0));
+        metric_set(METRIC_UNMATCHED_CALLS, db_get_int(rows, 1));
+    }
+    db_rows_free(rows);
+    return OK;
+}
+
 static FALLIBLE run_locked(struct reconciler *reconciler, struct detail *detail)
 {
     bool is_mine = false;
     bool was_mine = false;
     TRY(read_flag(reconciler->db, STMT_RECONCILE_LOCK, detail, &is_mine));
-    if (!is_mine) {
-        return OK; /* another correlator is at it */
+    if (!is_mine) { /* another correlator is at it, and tells */
+        metric_set(METRIC_UNMATCHED_TRACES, 0);
+        metric_set(METRIC_UNMATCHED_CALLS, 0);
+        return OK;
     }
     struct pass pass = {.repaired = 0};
     err_t err = run_pass(reconciler, detail, &pass);
+    if (err_is_ok(err)) {
+        err = count_unmatched(reconciler->db, detail);
+    }
     metric_add(METRIC_REPAIRS, pass.repaired);
     metric_add(METRIC_DANGLING, pass.dangling);
     if (pass.repaired > 0 || pass.dangling > 0) {

@@ -66,7 +66,9 @@ bool store_meet(struct store *store, struct meet *meets, size_t count)
     if (count == 0) {
         return true;
     }
+    struct mono_ns began = clock_mono();
     err_t err = rendezvous_turn(store->redis, meets, count, &store->work, &detail);
+    metric_seconds(METRIC_REDIS_SECONDS, clock_mono().ns - began.ns);
     bool was_there = atomic_exchange(&store->has_redis, err_is_ok(err));
     if (err_is_ok(err)) {
         return true;
@@ -94,7 +96,9 @@ void store_news(struct store *store, const struct bus_announcement *item)
 
 size_t store_news_links(struct store *store, struct db_rows *rows)
 {
+    int64_t waited_ns = clock_mono().ns - store->arrived.ns;
     while (db_next(rows)) {
+        metric_seconds(METRIC_LINK_SECONDS, waited_ns);
         struct bytes trace = db_get_bytes(rows, 2);
         struct bus_announcement item = {.project = db_get_uuid(rows, 0),
                                         .what = ANNOUNCE_LINK,

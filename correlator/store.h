@@ -38,6 +38,7 @@ struct store {
     struct rendezvous *redis;
     bool look;
     _Atomic bool has_redis;
+    struct mono_ns arrived; /* the work at hand: set by its owner, for the time to link */
     struct arena work;
     struct memo looked; /* keys committed and looked at on this connection */
     struct memo words;  /* words that stand in the table */

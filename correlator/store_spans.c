@@ -16,6 +16,7 @@ struct found {
 struct spans_work {
     struct store *store;
     struct plan plan;
+    size_t messages_count;
     bool *is_looked;  /* of each key: committed and looked at before on this connection */
     bool *is_flagged; /* of each trace: Redis says that a room of it is skipped */
     struct found *found;
@@ -76,7 +77,7 @@ static size_t trace_at(const struct plan *plan, struct uuid project, struct trac
 static FALLIBLE work_init(struct spans_work *work, struct store *store,
                           const struct bus_message *const *messages, size_t count)
 {
-    *work = (struct spans_work){.store = store};
+    *work = (struct spans_work){.store = store, .messages_count = count};
     struct arena *arena = &store->work;
     TRY(plan_make(messages, count, arena, &work->plan));
     const struct plan *plan = &work->plan;
@@ -419,6 +420,16 @@ static void remember_words(struct spans_work *work, struct db_rows *full)
     }
 }
 
+static void count_commit(const struct spans_work *work)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < work->plan.segments_count; i++) {
+        bytes += work->plan.segments[i].trace->segment.len;
+    }
+    metric_amount(METRIC_COMMIT_BYTES, bytes);
+    metric_amount(METRIC_COMMIT_MESSAGES, work->messages_count);
+}
+
 static FALLIBLE commit(struct spans_work *work, struct detail *detail)
 {
     struct store *store = work->store;
@@ -432,6 +443,7 @@ static FALLIBLE commit(struct spans_work *work, struct detail *detail)
     TRY(db_begin_pipeline(store->db, detail));
     TRY(store_end(store, queue_all(work, detail), detail, &results, &count));
     metric_seconds(METRIC_COMMIT_SECONDS, clock_mono().ns - began.ns);
+    count_commit(work);
     read_skipped(work, results[AT_TRACES]);
     work->met_links_count = store_news_links(store, results[work->links_at]);
     metric_add(METRIC_LINKS_RENDEZVOUS, work->met_links_count);

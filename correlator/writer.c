@@ -214,6 +214,7 @@ static void run_alone(struct writer *writer, size_t at)
     struct detail detail = {.text = ""};
     struct bus_reply reply = {.outcome = BUS_OUTCOME_UNAVAILABLE};
     const struct bus_message *message = &writer->group.messages[at];
+    writer->store.arrived = bus_work_came(writer->group.works[at]);
     if (fault_is(FAULT_ACK_BEFORE_COMMIT) && message->what == BUS_WHAT_CALL) {
         reply_to(writer, at,
                  &(struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED,
@@ -300,6 +301,9 @@ static void run_group(struct writer *writer)
         if (group->messages[i].what == BUS_WHAT_SPANS) {
             spans[spans_count++] = i;
         }
+    }
+    if (spans_count > 0) {
+        writer->store.arrived = bus_work_came(group->works[spans[0]]); /* the first came first */
     }
     run_spans(writer, spans, spans_count);
     for (size_t i = 0; i < group->count; i++) {

@@ -7,6 +7,7 @@
 #include "api/http/exchange.h"
 #include "api/http/pool.h"
 #include "api/http/route.h"
+#include "proto/http/context.h"
 
 struct exchange {
     struct api *api;
@@ -16,8 +17,11 @@ struct exchange {
     struct key_facts facts;
     struct key_entry *entry; /* a reference until the request is over; NULL without a key */
     struct mono_ns parked_at;
-    bool is_stream;             /* its answer has no end, so that its length tells nothing */
-    struct pool_thread *thread; /* the pool's, while its function runs on one */
+    bool is_untraced; /* sent by our own tracing */
+    bool has_parent;
+    struct context_parent parent; /* the caller's span */
+    bool is_stream;               /* its answer has no end, so that its length tells nothing */
+    struct pool_thread *thread;   /* the pool's, while its function runs on one */
 };
 
 #endif

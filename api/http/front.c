@@ -5,6 +5,7 @@
 #include "api/http/key_store.h"
 #include "api/http/key_text.h"
 #include "api/http/refuse.h"
+#include "api/http/request_log.h"
 #include "api/metric.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -299,6 +300,7 @@ static void on_head(void *context, struct http_request *request)
     }
     *exchange = (struct exchange){.api = api, .request = request};
     http_set_user(request, exchange);
+    request_log_begin(exchange);
     err_t err = route_find(api->routes, api->routes_count, http_arena(request),
                            http_method(request), http_raw_path(request), &exchange->match);
     if (!err_is_ok(err)) {
@@ -379,6 +381,7 @@ static void on_done(void *context, struct http_request *request, unsigned status
     unsigned class = (unsigned)class_of(exchange);
     unsigned column = status == 0 ? 3U : status < 400 ? 0U : status < 500 ? 1U : 2U;
     metric_add(API_METRIC_REQUESTS_INGEST_2XX + class * 4U + column, 1);
+    request_log_end(api, exchange, request, status);
     if (exchange == NULL || !exchange->is_stream) {
         metric_seconds(API_METRIC_SECONDS_INGEST + class, clock_mono().ns - http_began(request).ns);
     }

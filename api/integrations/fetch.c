@@ -48,7 +48,7 @@ static bool part_copy(CURLU *url, CURLUPart part, unsigned flags, char *ret_text
 }
 
 /* Reads a URL into `url` and checks what can be seen without a connection. */
-static err_t origin_read(CURLU *url, const char *text, struct detail *detail,
+static err_t origin_read(CURLU *url, const char *text, bool may_be_http, struct detail *detail,
                          struct origin *ret_origin)
 {
     struct origin origin;
@@ -71,7 +71,7 @@ static err_t origin_read(CURLU *url, const char *text, struct detail *detail,
         detail_set(detail, "the address is no https URL");
         return FAIL(BAD_VALUE);
     }
-    if (strcmp(scheme, "https") != 0) {
+    if (strcmp(scheme, "https") != 0 && !(may_be_http && strcmp(scheme, "http") == 0)) {
         detail_set(detail, "%s: the address is not https", origin.host);
         return FAIL(BAD_VALUE);
     }
@@ -93,13 +93,15 @@ static bool host_is_allowed(const struct fetch_options *options, const char *hos
 static err_t aim(struct transfer *transfer, const char *text)
 {
     struct origin origin;
-    TRY(origin_read(transfer->url, text, transfer->detail, &origin));
+    TRY(origin_read(transfer->url, text, transfer->options->is_operators, transfer->detail,
+                    &origin));
     bool is_same = strcasecmp(origin.host, transfer->origin.host) == 0 &&
                    strcmp(origin.port, transfer->origin.port) == 0;
     transfer->has_bearer = transfer->has_bearer && is_same;
     transfer->origin = origin;
     transfer->is_refused = false;
-    transfer->may_be_private = host_is_allowed(transfer->options, origin.host);
+    transfer->may_be_private =
+        transfer->options->is_operators || host_is_allowed(transfer->options, origin.host);
     if (!transfer->may_be_private && !address_text_may_be_public(origin.host)) {
         detail_set(transfer->detail, "%s: the address is not on the public internet", origin.host);
         return FAIL(BAD_VALUE);
@@ -145,6 +147,12 @@ static err_t headers_make(struct transfer *transfer, struct arena *arena, const 
             return FAIL(MEMORY);
         }
     }
+    if (transfer->options->header != NULL) {
+        more = curl_slist_append(transfer->headers, transfer->options->header);
+        if (more == NULL) {
+            return FAIL(MEMORY);
+        }
+    }
     if (transfer->has_bearer) {
         char *line = arena_printf(arena, "Authorization: Bearer %s", transfer->options->bearer);
         more = line == NULL ? NULL : curl_slist_append(transfer->headers, line);
@@ -164,7 +172,8 @@ static bool easy_prepare(struct transfer *transfer)
     const char *no_proxy = options->proxy == NULL ? "*" : "";
     bool is_set =
         curl_easy_setopt(easy, CURLOPT_CURLU, transfer->url) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+                         options->is_operators ? "http,https" : "https") == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
@@ -407,9 +416,21 @@ err_t fetch_url_check(const char *url, struct detail *detail, char ret_host[FETC
     if (parsed == NULL) {
         return FAIL(MEMORY);
     }
-    err_t err = origin_read(parsed, url, detail, &origin);
+    err_t err = origin_read(parsed, url, false, detail, &origin);
     curl_url_cleanup(parsed);
     TRY(err);
     memcpy(ret_host, origin.host, sizeof origin.host);
     return OK;
+}
+
+err_t fetch_operators_url_check(const char *url, struct detail *detail)
+{
+    struct origin origin;
+    CURLU *parsed = curl_url();
+    if (parsed == NULL) {
+        return FAIL(MEMORY);
+    }
+    err_t err = origin_read(parsed, url, true, detail, &origin);
+    curl_url_cleanup(parsed);
+    return err;
 }

@@ -26,6 +26,8 @@ enum {
 
 /* Zero or NULL is "none", and for the bounds not allowed. */
 struct fetch_options {
+    bool is_operators; /* the URL is the operator's, no stranger's: http will do, and any address */
+    const char *header;  /* one more, "name: value"; NULL: none */
     const char *ca_file; /* authorities in PEM; NULL: the system's */
     const char
         *bearer; /* goes as "Authorization: Bearer ..." to the URL's own host and port only */
@@ -59,6 +61,9 @@ FALLIBLE fetch_get_answer(const struct fetch_options *options, const char *url, 
 FALLIBLE fetch_post_json(const struct fetch_options *options, const char *url, struct bytes body,
                          struct arena *arena, struct detail *detail,
                          struct fetch_answer *ret_answer);
+
+/* The same of an operator's URL, which may be http. */
+FALLIBLE fetch_operators_url_check(const char *url, struct detail *detail);
 
 /* Whether requests to this URL would begin at all: https, a host, no user or password in it. Gives the host as
  * `hosts_allowed` wants it. Errors: BAD_VALUE; detail says why. */

@@ -11,38 +11,9 @@
 #define CALLTRACE_REST_QUERY_H
 
 #include "api/http/exchange.h"
-#include "api/rest/cursor.h"
+#include "api/rest/query_value.h"
 #include "proto/base/clock.h"
 #include "proto/base/id.h"
-
-enum query_type {
-    QUERY_INTEGER,  /* number */
-    QUERY_TIME,     /* at */
-    QUERY_TRUTH,    /* number: 0 or 1, written true or false */
-    QUERY_WORD,     /* number: which of `words` */
-    QUERY_TEXT,     /* text, 1 to `most` characters; an empty one counts as absent */
-    QUERY_UUID,     /* uuid */
-    QUERY_TRACE_ID, /* trace */
-    QUERY_CURSOR,   /* cursor */
-};
-
-struct query_rule {
-    const char *name;
-    enum query_type type;
-    int64_t least;
-    int64_t most;
-    const char *const *words; /* ends in NULL */
-};
-
-struct query_value {
-    bool has;
-    int64_t number;
-    struct unix_ns at;
-    struct bytes text;
-    struct uuid uuid;
-    struct trace_id trace;
-    struct cursor cursor;
-};
 
 bool query_read(struct exchange *exchange, const struct query_rule *rules, size_t count,
                 struct query_value *ret_values);

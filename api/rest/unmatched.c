@@ -4,11 +4,11 @@
 #include <inttypes.h>
 
 #include "api/rest/conversation.h"
-#include "api/rest/cursor.h"
 #include "api/rest/page.h"
 #include "api/rest/query.h"
 #include "api/rest/rest.h"
 #include "api/rest/trace_row.h"
+#include "api/rest/unmatched_cursor.h"
 
 #include "proto/base/banned.h"
 
@@ -22,38 +22,6 @@ enum {
 };
 
 static const char *const sides[] = {"traces", "calls", NULL};
-
-/* --- where a page goes on --------------------------------------------------------------------------- */
-
-/* Time in nanoseconds; the id as hex digits behind its side's letter. NULL: no space. */
-static const char *cursor_of_place(const struct unmatched_place *place, struct arena *arena)
-{
-    char id[1 + 2 * sizeof place->id];
-    const char *at = arena_printf(arena, "%" PRId64, place->at.ns);
-    if (at == NULL) {
-        return NULL;
-    }
-    id[0] = place->what == UNMATCHED_TRACE ? 't' : 'c';
-    bytes_to_hex(bytes_of(place->id, sizeof place->id), id + 1);
-    const struct cursor cursor = {bytes_of_text(at), bytes_of(id, sizeof id)};
-    return cursor_write(&cursor, arena);
-}
-
-static bool place_of_cursor(const struct cursor *cursor, struct unmatched_place *ret_place)
-{
-    json_t *number = json_loadb((const char *)cursor->sort_value.ptr, cursor->sort_value.len,
-                                JSON_DECODE_ANY, NULL);
-    bool is_number = json_is_integer(number);
-    ret_place->at.ns = json_integer_value(number);
-    json_decref(number);
-    struct bytes id = cursor->id;
-    if (!is_number || id.len != 1 + 2 * sizeof ret_place->id ||
-        (id.ptr[0] != 't' && id.ptr[0] != 'c')) {
-        return false;
-    }
-    ret_place->what = id.ptr[0] == 't' ? UNMATCHED_TRACE : UNMATCHED_CALL;
-    return bytes_from_hex(bytes_of(id.ptr + 1, id.len - 1), ret_place->id, sizeof ret_place->id);
-}
 
 /* --- one row ------------------------------------------------------------------------------------------ */
 
@@ -276,7 +244,7 @@ static FALLIBLE page_finish(struct pass *pass, bool is_first)
     if (is_more) {
         const struct unmatched_place place =
             pass->has_more ? pass->last : unmatched_place(&pass->walk);
-        next = cursor_of_place(&place, pass->arena);
+        next = unmatched_cursor_write(&place, pass->arena);
         if (next == NULL) {
             return FAIL(NO_SPACE);
         }
@@ -374,7 +342,7 @@ void rest_unmatched(struct exchange *exchange)
     }
     wanted.traces = is_of_traces ? &traces : NULL;
     wanted.has_after = query[Q_AFTER].has;
-    if (wanted.has_after && !place_of_cursor(&query[Q_AFTER].cursor, &wanted.after)) {
+    if (wanted.has_after && !unmatched_cursor_read(&query[Q_AFTER].cursor, &wanted.after)) {
         (void)query_bad(exchange, "after", "is no nextCursor of this list");
         return;
     }

@@ -2,7 +2,7 @@
  *
  *     METRIC(id, kind, "calltrace_name_total", "label=\"value\"", "help text")
  *
- * kind is COUNTER, GAUGE or SECONDS (a histogram of durations). Rows of one name stand together. The
+ * kind is COUNTER, GAUGE, SECONDS (a histogram of durations) or AMOUNT (one of bytes or things). Rows of one name stand together. The
  * daemon expands its table into an enum and a metric_row array and registers it once at start.
  * Rendered as Prometheus text format 0.0.4.
  *
@@ -16,6 +16,7 @@ enum metric_kind {
     METRIC_KIND_COUNTER = 0,
     METRIC_KIND_GAUGE,
     METRIC_KIND_SECONDS,
+    METRIC_KIND_AMOUNT,
 };
 
 struct metric_row {
@@ -35,6 +36,7 @@ void metric_stop(void);
 void metric_add(size_t id, uint64_t more);
 void metric_set(size_t id, int64_t value);
 void metric_seconds(size_t id, int64_t duration_ns);
+void metric_amount(size_t id, uint64_t amount);
 int64_t metric_value(size_t id);
 
 /* Appends the whole table. */

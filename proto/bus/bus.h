@@ -13,6 +13,7 @@
 #define CALLTRACE_BUS_H
 
 #include "proto/base/bytes.h"
+#include "proto/base/clock.h"
 #include "proto/base/err.h"
 
 enum {
@@ -90,6 +91,8 @@ void bus_server_close(struct bus_server *server);
 
 /* The request's octets; borrowed until bus_work_reply. */
 struct bytes bus_work_bytes(const struct bus_work *work);
+/* When it came. */
+struct mono_ns bus_work_came(const struct bus_work *work);
 
 /* Answers and gives the work back; copies `reply`. Exactly once. Thread: any. */
 void bus_work_reply(struct bus_work *work, struct bytes reply);

@@ -32,6 +32,7 @@ struct bus_work {
     nng_ctx ctx;
     nng_aio *aio;
     nng_msg *request;
+    struct mono_ns came;
     enum work_state state;
     bool has_ctx;
 };
@@ -76,6 +77,7 @@ static void received(struct bus_work *work)
     int result = nng_aio_result(work->aio);
     if (result == 0) {
         work->request = nng_aio_get_msg(work->aio);
+        work->came = clock_mono();
         pthread_mutex_lock(&server->lock);
         work->state = WORK_HANDED;
         pthread_mutex_unlock(&server->lock);
@@ -130,6 +132,11 @@ static void request_free(struct bus_work *work)
 {
     nng_msg_free(work->request);
     work->request = NULL;
+}
+
+struct mono_ns bus_work_came(const struct bus_work *work)
+{
+    return work->came;
 }
 
 struct bytes bus_work_bytes(const struct bus_work *work)

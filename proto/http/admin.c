@@ -1,5 +1,8 @@
 #include "proto/http/admin.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "proto/base/mem.h"
 #include "proto/base/metric.h"
 #include "proto/http/http.h"
@@ -12,6 +15,7 @@ enum {
     ANSWER_BYTES_MAX = 1 << 20,
     ARENA_BYTES_MAX = 64 << 10,
     PEER_MS_MAX = 5000,
+    WORDS_BYTES = 512,
 };
 
 struct http_admin {
@@ -19,9 +23,59 @@ struct http_admin {
     struct http_admin_options options;
 };
 
-void http_admin_missing(struct buf *missing, const char *what)
+/* Two lists of JSON as they grow. */
+struct http_ready {
+    struct buf missing;
+    struct buf words;
+};
+
+/* A JSON text. What is no printable ASCII, which libraries may put into their sentences, becomes '?'. */
+static void text_add(struct buf *out, const char *text)
 {
-    buf_printf(missing, "%s\"%s\"", buf_bytes(missing).len == 0 ? "" : ",", what);
+    buf_add_u8(out, '"');
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            buf_add_u8(out, '\\');
+        }
+        buf_add_u8(out, *c >= 0x20 && *c < 0x7F ? (uint8_t)*c : '?');
+    }
+    buf_add_u8(out, '"');
+}
+
+static void comma_add(struct buf *out)
+{
+    if (buf_bytes(out).len > 0) {
+        buf_add_u8(out, ',');
+    }
+}
+
+__attribute__((format(printf, 3, 0))) static void
+words_add(struct http_ready *ready, const char *what, const char *format, va_list args)
+{
+    char sentence[WORDS_BYTES];
+    int len = vsnprintf(sentence, sizeof sentence, format, args);
+    comma_add(&ready->words);
+    text_add(&ready->words, what);
+    buf_add_u8(&ready->words, ':');
+    text_add(&ready->words, len < 0 ? "" : sentence);
+}
+
+void http_ready_missing(struct http_ready *ready, const char *what, const char *format, ...)
+{
+    va_list args;
+    comma_add(&ready->missing);
+    text_add(&ready->missing, what);
+    va_start(args, format);
+    words_add(ready, what, format, args);
+    va_end(args);
+}
+
+void http_ready_note(struct http_ready *ready, const char *what, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    words_add(ready, what, format, args);
+    va_end(args);
 }
 
 /* Answers with what stands in the buffer, and takes it. */
@@ -47,21 +101,29 @@ static void answer_buf(struct http_request *request, unsigned status, const char
 
 static void answer_ready(struct http_admin *admin, struct http_request *request)
 {
-    struct buf missing;
+    struct http_ready ready;
     struct buf text;
-    buf_init(&missing, ANSWER_BYTES_MAX);
+    buf_init(&ready.missing, ANSWER_BYTES_MAX);
+    buf_init(&ready.words, ANSWER_BYTES_MAX);
     buf_init(&text, ANSWER_BYTES_MAX);
-    admin->options.on_ready(admin->options.context, &missing);
-    struct bytes names = buf_bytes(&missing);
-    bool is_ready = names.len == 0;
-    if (is_ready) {
-        buf_add_text(&text, "{\"ready\":true}\n");
-    } else {
-        buf_add_text(&text, "{\"ready\":false,\"missing\":[");
-        buf_add(&text, names);
-        buf_add_text(&text, "]}\n");
+    admin->options.on_ready(admin->options.context, &ready);
+    struct bytes missing = buf_bytes(&ready.missing);
+    struct bytes words = buf_bytes(&ready.words);
+    bool is_ready = missing.len == 0;
+    buf_printf(&text, "{\"ready\":%s", is_ready ? "true" : "false");
+    if (!is_ready) {
+        buf_add_text(&text, ",\"missing\":[");
+        buf_add(&text, missing);
+        buf_add_text(&text, "]");
     }
-    buf_fini(&missing);
+    if (words.len > 0) {
+        buf_add_text(&text, ",\"words\":{");
+        buf_add(&text, words);
+        buf_add_text(&text, "}");
+    }
+    buf_add_text(&text, "}\n");
+    buf_fini(&ready.missing);
+    buf_fini(&ready.words);
     answer_buf(request, is_ready ? 200 : 503, "application/json", &text);
 }
 

@@ -171,8 +171,8 @@ const char *http_raw_path(const struct http_request *request);
 const char *http_header(const struct http_request *request, const char *name); /* NULL if absent */
 struct bytes http_body(const struct http_request *request);
 struct mono_ns http_began(const struct http_request *request);
-const char *
-http_id(const struct http_request *request); /* 16 hex digits, also sent as x-request-id */
+/* The caller's X-Request-Id when it is well formed (context.h), else 16 hex digits of ours; answered as x-request-id. */
+const char *http_id(const struct http_request *request);
 
 /* Query parameters in their order, percent-decoded. */
 struct http_parameter {

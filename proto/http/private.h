@@ -12,6 +12,7 @@
 
 #include <microhttpd.h>
 
+#include "proto/http/context.h"
 #include "proto/http/http.h"
 #include "proto/http/uri.h"
 
@@ -73,8 +74,9 @@ struct http_request {
     struct uri uri;
     enum http_method method;
     const char *method_name;
-    char id[17];
+    char id[CONTEXT_ID_CHARS_MAX + 1];
     struct mono_ns began;
+    bool is_last; /* nothing more is read on this connection */
     bool is_chunked;
     uint64_t declared_bytes;
     size_t accept_bytes_max;

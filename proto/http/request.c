@@ -168,7 +168,7 @@ static enum MHD_Result answer_queue(struct http_request *request, bool must_clos
         header_add(response, answer->headers[i].name, answer->headers[i].value);
     }
     header_add(response, "x-request-id", request->id);
-    if (must_close || answer->close || atomic_load(&server->is_draining)) {
+    if (must_close || request->is_last || answer->close || atomic_load(&server->is_draining)) {
         header_add(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     int64_t read_ms = (int64_t)(answer->body.len / (HTTP_READ_BYTES_PER_S / MS_PER_S));
@@ -231,8 +231,15 @@ static enum MHD_Result head_refuse(struct http_request *request, unsigned status
     request->refuse_status = status;
     request->refuse_sentence = sentence;
     refuse_fill(request);
-    request->answer.close = true;
     return head_answer(request);
+}
+
+/* Where this request ends is not known, or is not what the sender meant: what follows must not be read as another. */
+static enum MHD_Result head_refuse_last(struct http_request *request, unsigned status,
+                                        const char *sentence)
+{
+    request->is_last = true;
+    return head_refuse(request, status, sentence);
 }
 
 /* --- the head --------------------------------------------------------------------------------------- */
@@ -240,18 +247,50 @@ static enum MHD_Result head_refuse(struct http_request *request, unsigned status
 struct head_scan {
     unsigned lengths;
     unsigned encodings;
+    unsigned hosts;
+    bool has_odd_name;
     const char *length;
     const char *encoding;
 };
+
+/* libmicrohttpd takes any name, so that "Content-Length : 5" would be no length here and one to others. */
+static bool is_token(const char *name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    bool is = name[0] != '\0';
+    for (const char *c = name; *c != '\0' && is; c++) {
+        unsigned char lower = (unsigned char)((unsigned char)*c | 0x20U);
+        bool is_alnum = (lower >= 'a' && lower <= 'z') || (*c >= '0' && *c <= '9');
+        is = is_alnum || strchr(others, *c) != NULL;
+    }
+    return is;
+}
+
+/* libmicrohttpd (0.9.75) puts what a folded line holds behind the header's name, so that "Content-Length:", a line's end and
+ * " 5" is a header Content-Length5. */
+static bool is_folded_framing(const char *name)
+{
+    static const char *const framing[] = {MHD_HTTP_HEADER_CONTENT_LENGTH,
+                                          MHD_HTTP_HEADER_TRANSFER_ENCODING};
+    for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++) {
+        size_t len = strlen(framing[i]);
+        if (strncasecmp(name, framing[i], len) == 0 && name[len] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
 
 static enum MHD_Result head_scan_one(void *cls, enum MHD_ValueKind kind, const char *name,
                                      const char *value)
 {
     struct head_scan *scan = cls;
     (void)kind;
+    scan->has_odd_name = scan->has_odd_name || !is_token(name) || is_folded_framing(name);
     if (value == NULL) {
         return MHD_YES;
     }
+    scan->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
     if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
         scan->lengths++;
         scan->length = value;
@@ -267,6 +306,12 @@ static const char *framing_read(struct http_request *request)
 {
     struct head_scan scan = {0};
     (void)MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, head_scan_one, &scan);
+    if (scan.has_odd_name) {
+        return "the name of a header holds what no name may hold";
+    }
+    if (scan.hosts > 1) {
+        return "the request names more than one host";
+    }
     if (scan.encodings > 1 || scan.lengths > 1 || (scan.encodings > 0 && scan.lengths > 0)) {
         return "the request gives more than one length for its body";
     }
@@ -302,7 +347,12 @@ static void head_identify(struct http_request *request, const char *method)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     request->connection = info == NULL ? NULL : info->socket_context;
-    (void)snprintf(request->id, sizeof request->id, "%016" PRIx64, id_make(request->server));
+    const char *given = http_header(request, "x-request-id");
+    if (context_id_is_good(given)) {
+        memcpy(request->id, given, strlen(given) + 1);
+    } else {
+        (void)snprintf(request->id, sizeof request->id, "%016" PRIx64, id_make(request->server));
+    }
     request->method_name = method;
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (strcmp(method, methods[i].name) == 0) {
@@ -327,14 +377,15 @@ static enum MHD_Result head_begin(struct http_request *request, const char *meth
         return MHD_NO; /* not even the path is known */
     }
     if (problem != NULL) {
-        return head_refuse(request, MHD_HTTP_BAD_REQUEST, problem);
+        return head_refuse_last(request, MHD_HTTP_BAD_REQUEST, problem);
     }
     if (info != NULL && info->header_size > LIMIT_HEAD_BYTES) {
-        return head_refuse(request, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
-                           "the head of the request is larger than 16 KiB");
+        return head_refuse_last(request, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+                                "the head of the request is larger than 16 KiB");
     }
     if (strncmp(version, "HTTP/1.", 7) != 0) {
-        return head_refuse(request, MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.1 is spoken");
+        return head_refuse_last(request, MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED,
+                                "only HTTP/1.1 is spoken");
     }
     if (!err_is_ok(request->uri_err)) {
         return head_refuse(request, MHD_HTTP_BAD_REQUEST, request->uri_detail.text);

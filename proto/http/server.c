@@ -223,8 +223,9 @@ static err_t daemon_start(struct http_server *server, const struct http_options 
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
         server->idle_s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_NOTIFY_COMPLETED, request_over, server, MHD_OPTION_URI_LOG_CALLBACK, request_new,
-        server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, items,
-        tls->cert != NULL ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure, MHD_OPTION_END);
+        server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, items, tls->cert != NULL ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure,
+        MHD_OPTION_END);
     if (daemon == NULL) {
         return FAIL(BAD_CONFIG);
     }

@@ -45,6 +45,7 @@ package_is_there() { # KIND NAME
     case $1 in
         command) command -v "$name" >/dev/null ;;
         file) [ -e "$name" ] ;;
+        runtime) compgen -G "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.$name*.a" >/dev/null ;;
         module) python3 -c "import $name" 2>/dev/null ;;
         server) [ -n "$("${name}_find")" ] ;;
         header)

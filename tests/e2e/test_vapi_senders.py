@@ -30,6 +30,10 @@ def key_file(tmp_path_factory):
     return file
 
 
+# The same for whatever is wrong, an unknown credential too; what it was stands in the log.
+UNSIGNED = "the message is not signed by the VAPI credential of this address"
+
+
 class Credential:
     """A credential of `vapi secret add`, and VAPI as it would sign with it."""
 
@@ -87,7 +91,7 @@ def test_every_documented_variant(cluster, project, client, name):
     header = signing.get("headers", ("x-signature",))[0]
     refused = credential.send(client, vapi.report(new_id()), {header: "0" * 64})
     assert refused.status == 401 and refused.json()["code"] == "unauthorized"
-    assert header.lower() in refused.json()["message"]
+    assert refused.json()["message"] == UNSIGNED
 
 
 def test_the_url_of_the_request_is_signed(cluster, project, client):
@@ -109,18 +113,16 @@ def test_one_of_several_signatures_is_enough(cluster, project, client):
     assert client.with_key(None).request("POST", credential.path, body, upper).status == 200
 
 
-@pytest.mark.parametrize("changes, word", [
-    ({"x-signature": None}, "x-signature"), ({"x-signature": ""}, "x-signature"),
-    ({"x-signature": "ab"}, "x-signature"), ({"x-timestamp": None}, "x-timestamp"),
-    ({"x-timestamp": "yesterday"}, "x-timestamp"), ({"x-timestamp": "1"}, "x-timestamp"),
-    ({"x-timestamp": 1}, "x-signature")])
-def test_what_is_not_signed_is_401(cluster, project, client, changes, word):
+@pytest.mark.parametrize("changes", [
+    {"x-signature": None}, {"x-signature": ""}, {"x-signature": "ab"}, {"x-timestamp": None},
+    {"x-timestamp": "yesterday"}, {"x-timestamp": "1"}, {"x-timestamp": 1}])
+def test_what_is_not_signed_is_401(cluster, project, client, changes):
     credential = Credential(cluster, project)
     if changes.get("x-timestamp") == 1: # another time than the signed one, near enough
         changes = {"x-timestamp": str(int(time.time()) + 1)}
     before = cluster.apis[0].metrics()["calltrace_api_vapi_unsigned_total"]
     response = credential.send(client, vapi.report(new_id()), changes)
-    assert response.status == 401 and word in response.json()["message"], response.body
+    assert response.status == 401 and response.json()["message"] == UNSIGNED, response.body
     assert cluster.apis[0].metrics()["calltrace_api_vapi_unsigned_total"] == before + 1
 
 
@@ -132,7 +134,7 @@ def test_a_stale_time_is_refused(cluster, project, client, off, status, unit):
     response = credential.send(client, vapi.report(new_id()), timestamp=stamp)
     assert response.status == status, response.body
     if status == 401:
-        assert "x-timestamp" in response.json()["message"]
+        assert response.json()["message"] == UNSIGNED
 
 
 def test_another_secret_or_body_or_credential_is_401(cluster, project, client):

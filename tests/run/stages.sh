@@ -5,7 +5,7 @@
 stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim'
 stages_quick='lint gcc unit smoke'
 build_seconds_max=900  # for one build
-suite_seconds_max=900  # for one pytest suite: a hanging suite must not take the whole run along
+suite_seconds_max=1200 # for one pytest suite: a hanging suite must not take the whole run along
 export CALLTRACE_NO_SKIP=${CALLTRACE_NO_SKIP:-}
 
 # --- packages, in groups ------------------------------------------------------------------------
@@ -16,6 +16,9 @@ libcmocka-dev   library cmocka
 packages_clang='
 clang           command clang
 ccache          command ccache
+'
+packages_fuzz='
+libclang-rt-dev runtime fuzzer
 '
 packages_lint='
 clang           command clang
@@ -35,7 +38,7 @@ chromium          command chromium
 fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 '
 
-test_packages_ensure() { # GROUP...: build, servers, unit, clang, lint, python, pages, browser
+test_packages_ensure() { # GROUP...: build, servers, unit, clang, fuzz, lint, python, pages, browser
     local group missing table=$packages_needed list
     for group in "$@"; do
         case $group in
@@ -141,7 +144,7 @@ stage_text() { # NAME: one line
         unit) echo "unit and replay tests" ;;
         asan) echo "unit and replay tests under AddressSanitizer and UBSan" ;;
         tsan) echo "threaded tests under ThreadSanitizer" ;;
-        fuzz) echo "fuzz corpora replayed under AddressSanitizer and UBSan" ;;
+        fuzz) echo "fuzz corpora replayed under AddressSanitizer and UBSan; each target fuzzed for 10 s" ;;
         smoke) echo "a few end to end tests" ;;
         launcher) echo "up, down, status, logs, demo" ;;
         e2e) echo "end to end: real daemons, Postgres, Redis, TLS" ;;
@@ -155,7 +158,8 @@ stage_text() { # NAME: one line
 stage_packages() { # NAME: groups of packages
     case $1 in
         lint) echo lint ;;
-        gcc | fuzz) echo build unit ;;
+        gcc) echo build unit ;;
+        fuzz) echo build unit clang fuzz ;;
         unit | asan | tsan) echo build unit servers ;;
         clang) echo build unit clang ;;
         pages) echo build unit servers python pages browser ;;
@@ -205,6 +209,8 @@ stage_tsan() {
 stage_fuzz() {
     build_preset asan
     run_ctest asan -L fuzz
+    build_preset fuzz fuzzers
+    "$top/tests/fuzz/run" --seconds 10
 }
 
 stage_smoke() {

@@ -29,11 +29,15 @@ class Servers:
 
     def cluster(self, **options) -> Cluster:
         """A new calltrace with a database of its own, started."""
+        return self.unstarted(**options).start()
+
+    def unstarted(self, **options) -> Cluster:
+        """The same with an empty database and nothing running."""
         self._count += 1
         cluster = Cluster(self.directory / f"c{self._count}", self.postgres, self.redis,
                           self.authority, **options)
         self._clusters.append(cluster)
-        return cluster.start()
+        return cluster
 
     def close_clusters(self):
         while self._clusters:

@@ -29,9 +29,9 @@ static void refuse(struct reception *reception, enum api_metric outcome, unsigne
     const char *issuer = reception->token.issuer == NULL ? "" : reception->token.issuer;
     metric_add(outcome, 1);
     if (log_limit_pass(&limit, &left_out)) {
-        log_warn("livekit_refused", "status=%u left_out=%llu api_key=%.*s reason=%s", status,
-                 (unsigned long long)left_out, ISSUER_SHOWN_MAX, issuer,
-                 status == 400 ? "the body is no JSON" : sentence);
+        log_warn("livekit_refused", "request=%s status=%u left_out=%llu api_key=%.*s reason=%s",
+                 http_id(exchange_http(reception->exchange)), status, (unsigned long long)left_out,
+                 ISSUER_SHOWN_MAX, issuer, status == 400 ? "the body is no JSON" : sentence);
     }
     exchange_error(reception->exchange, status, code, "%s", sentence);
 }
@@ -175,7 +175,8 @@ static void ask(struct pool_thread *thread, void *context)
         return;
     }
     if (log_limit_pass(&limit, &left_out)) {
-        log_warn("livekit_lookup_failed", "error=%s left_out=%llu detail=%s", err_name(err),
+        log_warn("livekit_lookup_failed", "request=%s error=%s left_out=%llu detail=%s",
+                 http_id(exchange_http(reception->exchange)), err_name(err),
                  (unsigned long long)left_out, detail_or_text(&detail, err));
     }
     refuse_now(reception, "the API key cannot be looked up now, send again");

@@ -127,8 +127,8 @@ static void chunk_refuse(struct exchange *exchange, unsigned status, const char 
     uint64_t left_out = 0;
     metric_add(API_METRIC_CHUNKS_REFUSED, 1);
     if (log_limit_pass(&limit, &left_out)) {
-        log_warn("chunk_refused", "left_out=%llu reason=%s", (unsigned long long)left_out,
-                 sentence);
+        log_warn("chunk_refused", "request=%s left_out=%llu reason=%s",
+                 http_id(exchange_http(exchange)), (unsigned long long)left_out, sentence);
     }
     exchange_error(exchange, status, status == 401 ? "unauthorized" : "forbidden", "%s", sentence);
 }

@@ -1,10 +1,13 @@
 #include "api/integrations/observer/observer.h"
 
+#include <stdio.h>
+
 #include "api/integrations/event.h"
 #include "api/integrations/observer/read.h"
 #include "api/metric.h"
 #include "api/rest/json_body.h"
 #include "proto/base/log.h"
+#include "proto/http/context.h"
 
 #include "proto/base/banned.h"
 
@@ -14,14 +17,14 @@ static const char *observer_name(enum observer observer)
 }
 
 /* Nobody sends a refused event again: its author should find the reason. Values stand in no issue. */
-static void log_refused(enum observer observer, const char *reason)
+static void log_refused(const char *request, enum observer observer, const char *reason)
 {
     static struct log_limit limit;
     uint64_t left_out = 0;
     metric_add(API_METRIC_OBSERVER_REFUSED, 1);
     if (log_limit_pass(&limit, &left_out)) {
-        log_warn("observer_event_refused", "observer=%s left_out=%llu reason=%s",
-                 observer_name(observer), (unsigned long long)left_out, reason);
+        log_warn("observer_event_refused", "request=%s observer=%s left_out=%llu reason=%s",
+                 request, observer_name(observer), (unsigned long long)left_out, reason);
     }
 }
 
@@ -59,18 +62,21 @@ static void event(struct exchange *exchange, enum observer observer)
     struct arena *arena = exchange_arena(exchange);
     struct detail detail = {{0}};
     struct observer_event event;
+    char request[CONTEXT_ID_CHARS_MAX +
+                 1]; /* the exchange may be answered before the line is written */
+    (void)snprintf(request, sizeof request, "%s", http_id(exchange_http(exchange)));
     if (!json_body_is_readable(exchange)) {
-        log_refused(observer, "no JSON by its headers");
+        log_refused(request, observer, "no JSON by its headers");
         return;
     }
     err_t err = observer_read(observer, http_body(exchange_http(exchange)), arena, &detail, &event);
     if (!err_is_ok(err)) {
-        log_refused(observer, err_name(err));
+        log_refused(request, observer, err_name(err));
         json_body_refuse(exchange, err, &detail, "call event");
         return;
     }
     if (event.issues.count > 0) {
-        log_refused(observer, event.issues.list[0].message);
+        log_refused(request, observer, event.issues.list[0].message);
         exchange_json(exchange, 400, check_answer(&event.issues, arena));
     } else if (event.what == OBSERVER_UNKNOWN) {
         metric_add(API_METRIC_OBSERVER_UNKNOWN, 1);

@@ -488,9 +488,10 @@ static void signature_refuse(struct taking *taking, err_t err, struct detail *de
     }
     if (err_is(err, ERR_BAD_KEY) || is_unknown) {
         metric_add(API_METRIC_VAPI_UNSIGNED, 1);
-        refused_log(taking, detail->text);
-        exchange_error(taking->exchange, 401, "unauthorized", "%s",
-                       detail_or_text(detail, FAIL(BAD_KEY)));
+        refused_log(taking, detail_or_text(detail, FAIL(BAD_KEY)));
+        /* What is wrong stands in the log: a stranger must not learn which credentials there are. */
+        exchange_error(taking->exchange, 401, "unauthorized",
+                       "the message is not signed by the VAPI credential of this address");
         return;
     }
     if (log_limit_pass(&limit, &left_out)) {

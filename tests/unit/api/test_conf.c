@@ -27,6 +27,18 @@ static void defaults_are_those_of_the_limits(void **state)
     assert_string_equal(conf.listen_http, "");
 }
 
+static void log_requests_is_one_of_three_words(void **state)
+{
+    enum request_log log = REQUEST_LOG_NONE;
+    (void)state;
+    assert_true(request_log_from_text("all", &log) && log == REQUEST_LOG_ALL);
+    assert_true(request_log_from_text("failed", &log) && log == REQUEST_LOG_FAILED);
+    assert_true(request_log_from_text("none", &log) && log == REQUEST_LOG_NONE);
+    assert_false(request_log_from_text("", &log));
+    assert_false(request_log_from_text("ALL", &log));
+    assert_false(request_log_from_text("all ", &log));
+}
+
 static void wrong_rows_are_named(void **state)
 {
     static const struct {
@@ -75,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_limits),
+        cmocka_unit_test(log_requests_is_one_of_three_words),
         cmocka_unit_test(wrong_rows_are_named),
         cmocka_unit_test(serve_needs_a_listener_a_certificate_and_a_bus),
     };

@@ -13,14 +13,18 @@
 #include "proto/base/banned.h"
 
 static _Atomic bool is_missing;
+static _Atomic bool is_worse;
 static struct wire_answer answer;
 
-static void on_ready(void *context, struct buf *missing)
+static void on_ready(void *context, struct http_ready *ready)
 {
     (void)context;
     if (atomic_load(&is_missing)) {
-        http_admin_missing(missing, "postgres");
-        http_admin_missing(missing, "correlator");
+        http_ready_missing(ready, "postgres", "it said \"%s\"", "a\\b\n\xC3\xBC");
+        http_ready_missing(ready, "correlator", "none of %d is connected", 2);
+    }
+    if (atomic_load(&is_worse)) {
+        http_ready_note(ready, "redis", "away");
     }
 }
 
@@ -71,9 +75,15 @@ static void ready_says_what_is_missing(void **state)
     atomic_store(&is_missing, true);
     assert_int_equal(ask(state, "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"), 503);
     assert_string_equal(wire_body(&answer),
-                        "{\"ready\":false,\"missing\":[\"postgres\",\"correlator\"]}\n");
+                        "{\"ready\":false,\"missing\":[\"postgres\",\"correlator\"],\"words\":{"
+                        "\"postgres\":\"it said "
+                        "\\\"a\\\\b???\\\"\",\"correlator\":\"none of 2 is connected\"}}\n");
     assert_int_equal(ask(state, "HEAD /ready HTTP/1.1\r\nHost: x\r\n\r\n"), 503);
     atomic_store(&is_missing, false);
+    atomic_store(&is_worse, true);
+    assert_int_equal(ask(state, "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    assert_string_equal(wire_body(&answer), "{\"ready\":true,\"words\":{\"redis\":\"away\"}}\n");
+    atomic_store(&is_worse, false);
 }
 
 static void metrics_are_prometheus_text(void **state)

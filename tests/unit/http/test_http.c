@@ -121,6 +121,10 @@ static void doubtful_framing_is_400(void **state)
         "Content-Length: 0x3\r\n",
         "Content-Length: -3\r\n",
         "Content-Length: 99999999999999999999\r\n",
+        "Content-Length : 3\r\n",
+        "Content-Length:\r\n 3\r\n",
+        "X y: z\r\n",
+        "Host: y\r\n",
     };
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         char request[512];

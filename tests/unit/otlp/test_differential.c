@@ -10,7 +10,7 @@
 #include "proto/otlp/trace.pb-c.h"
 #include "proto/otlp/trace_service.pb-c.h"
 #include "proto/otlp/view.h"
-#include "tests/unit/otlp/make.h"
+#include "tests/unit/otlp/random_export.h"
 
 /* Random exports, read once by our scan and once by generated code; what comes out of segments and views
  * must be what generated code saw going in. A failure prints its seed. */
@@ -18,143 +18,7 @@
 typedef Opentelemetry__Proto__Trace__V1__TracesData Traces;
 typedef Opentelemetry__Proto__Trace__V1__Span Span;
 
-enum { ROUNDS = 400, SPANS_MAX = 256, OUT_MAX = 8 << 20, TRACES = 4 };
-
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33) % limit;
-}
-
-/* --- a random export ------------------------------------------------------------------------------------------ */
-
-static void random_text(struct make *make, uint32_t number)
-{
-    static const char *const texts[] = {"",     "a",       "roark.external_id", "room_id",
-                                        "RM_x", "é€😀",     "quote\"\\/\n",      "service.name",
-                                        "k",    "\x01\x1F"};
-    make_text(make, number, texts[random_below(sizeof texts / sizeof *texts)]);
-}
-
-static void random_value(struct make *make, unsigned depth)
-{
-    static const double doubles[] = {0, -0.0, 1.5, 1e300, -2.25, 4.9e-324, 3};
-    uint64_t bits = 0;
-    memcpy(&bits, &doubles[random_below(sizeof doubles / sizeof *doubles)], sizeof bits);
-    make_open(make, 2);
-    switch (random_below(depth > 3 ? 6 : 8)) {
-    case 0:
-        break; /* empty */
-    case 1:
-        random_text(make, 1);
-        break;
-    case 2:
-        wire_put_u64(&make->out, 2, random_below(2));
-        break;
-    case 3:
-        wire_put_u64(&make->out, 3, (uint64_t)0 - random_below(1000));
-        break;
-    case 4:
-        wire_put_fixed64(&make->out, 4, bits);
-        break;
-    case 5:
-        wire_put_bytes(&make->out, 7, bytes_of("\0\xFF\x80", random_below(4)));
-        break;
-    default: /* a map of one or two */
-        make_open(make, 6);
-        for (unsigned i = 0; i <= random_below(2); i++) {
-            make_open(make, 1);
-            random_text(make, 1);
-            random_value(make, depth + 1);
-            make_close(make);
-        }
-        make_close(make);
-        break;
-    }
-    make_close(make);
-}
-
-static void random_attributes(struct make *make, uint32_t number)
-{
-    for (unsigned i = random_below(4); i > 0; i--) {
-        make_open(make, number);
-        random_text(make, 1);
-        random_value(make, 0);
-        make_close(make);
-    }
-}
-
-static void random_id(struct make *make, uint32_t number, size_t len, uint8_t last)
-{
-    uint8_t id[32] = {0};
-    id[len - 1] = last;
-    if (random_below(40) == 0) {
-        len = random_below(20);
-    }
-    wire_put_bytes(&make->out, number, bytes_of(id, len));
-}
-
-static void random_span(struct make *make)
-{
-    make_open(make, 2);
-    random_id(make, 1, 16, (uint8_t)random_below(TRACES + 1));
-    random_id(make, 2, 8, (uint8_t)(1 + random_below(200)));
-    if (random_below(2) == 0) {
-        random_id(make, 4, 8, (uint8_t)random_below(5));
-    }
-    random_text(make, 5);
-    wire_put_u64(&make->out, 6, random_below(6));
-    wire_put_fixed64(&make->out, 7, (uint64_t)random_below(100) - 10);
-    wire_put_fixed64(&make->out, 8, (uint64_t)random_below(100) - 10);
-    random_attributes(make, 9);
-    if (random_below(3) == 0) {
-        make_open(make, 11);
-        wire_put_fixed64(&make->out, 1, random_below(100));
-        random_text(make, 2);
-        random_attributes(make, 3);
-        make_close(make);
-    }
-    if (random_below(3) == 0) {
-        make_open(make, 13);
-        random_id(make, 1, 16, 1);
-        random_id(make, 2, 8, 1);
-        random_attributes(make, 4);
-        make_close(make);
-    }
-    if (random_below(3) == 0) {
-        make_open(make, 15);
-        wire_put_u64(&make->out, 3, random_below(3));
-        make_close(make);
-    }
-    wire_put_fixed32(&make->out, 16, random_below(1000));
-    make_close(make);
-}
-
-static void random_request(struct make *make)
-{
-    for (unsigned resources = random_below(4); resources > 0; resources--) {
-        make_open(make, 1);
-        make_open(make, 1);
-        random_attributes(make, 1);
-        make_close(make);
-        for (unsigned scopes = random_below(3); scopes > 0; scopes--) {
-            make_open(make, 2);
-            make_open(make, 1);
-            random_text(make, 1);
-            make_close(make);
-            for (unsigned spans = random_below(8); spans > 0; spans--) {
-                random_span(make);
-            }
-            make_close(make);
-        }
-        if (random_below(2) == 0) {
-            random_text(make, 3);
-        }
-        make_close(make);
-    }
-}
+enum { ROUNDS = 400, SPANS_MAX = 256, OUT_MAX = 8 << 20 };
 
 /* --- what generated code says ------------------------------------------------------------------------------------ */
 
@@ -323,10 +187,10 @@ static void check_seed(uint64_t seed)
     struct scan_result result;
     struct detail detail;
     struct lines all;
-    random_state = seed;
+    struct random random = {.state = seed};
     make_init(&make);
     arena_init(&arena, LIMIT_SCAN_BYTES);
-    random_request(&make);
+    random_export(&random, &make);
     struct bytes request = make_bytes(&make);
     EXPECT_OK(scan_export(&options, request, &arena, &detail, &result));
     lines_read(request, NULL, &all);

@@ -64,9 +64,34 @@ TOKENS = {
     "dots": "...", "empty": "", "no_base64": "%.%.%", "three": "a.b.c",
 }
 
+# What a stranger may name as a log's address.
+ADDRESSES = {
+    "good": "https://logs.example.com/a.jsonl.gz?X-Signature=abc", "http": "http://logs.example.com/", "file": "file:///etc/passwd",
+    "user": "https://user:secret@logs.example.com/", "port": "https://logs.example.com:8443/", "port_far": "https://h:99999/",
+    "loopback": "https://127.0.0.1/", "loopback_short": "https://127.1/", "loopback_number": "https://2130706433/",
+    "loopback_hex": "https://0x7f000001/", "loopback_6": "https://[::1]/", "mapped": "https://[::ffff:127.0.0.1]/",
+    "nat64": "https://[64:ff9b::7f00:1]/", "zone": "https://[fe80::1%25eth0]/", "metadata": "https://169.254.169.254/latest/",
+    "name": "https://localhost/", "dot": "https://127.0.0.1./", "empty": "", "no_host": "https:///x", "spaces": "https://a b/",
+    "slashes": "https:\\\\h\\x", "tab": "https://h\t/x", "at": "https://a@b@c/", "unicode": "https://\u24df\u2460.example/",
+    "length": "https://" + "a" * 300 + "/", "length_url": "https://h/" + "a" * 17000, "bare": "logs.example.com/x",
+}
+
+VAPI_CALL = {"id": "7d3f0c1e-0b5a-4f6e-9c1d-2a3b4c5d6e7f", "createdAt": "2026-01-02T03:04:05.678Z", "status": "ended",
+             "endedAt": "2026-01-02T03:05:05.678Z", "updatedAt": "2026-01-02T03:05:06Z", "assistantId": "a",
+             "messages": [{"role": "bot", "message": "hi", "time": 1772000001000}], "artifact": {"logUrl": "https://x/l"},
+             "analysis": {"summary": "s"}, "costs": [], "recordingUrl": "https://x/r"}
+CALLS = {
+    "whole": json.dumps(VAPI_CALL), "bare": json.dumps({"id": VAPI_CALL["id"]}), "no_id": json.dumps({**VAPI_CALL, "id": 5}),
+    "odd": json.dumps({**VAPI_CALL, "createdAt": "yesterday", "artifact": [], "analysis": "x", "messages": {}}),
+    "in_progress": json.dumps({**VAPI_CALL, "status": "in-progress"}), "array": "[]", "null": "null", "empty": "",
+    "cut": json.dumps(VAPI_CALL)[:90], "surrogate": '{"id":"7d3f0c1e-0b5a-4f6e-9c1d-2a3b4c5d6e7f","a":"\\ud83d"}',
+    "far_time": json.dumps({**VAPI_CALL, "endedAt": "9999-12-31T23:59:59Z", "updatedAt": None}),
+}
+
 
 def main():
-    for folder, seeds in (("livekit_webhook", WEBHOOKS), ("livekit_token", TOKENS)):
+    for folder, seeds in (("livekit_webhook", WEBHOOKS), ("livekit_token", TOKENS), ("address", ADDRESSES),
+                          ("pull", CALLS)):
         os.makedirs(folder, exist_ok=True)
         for name, text in seeds.items():
             with open(os.path.join(folder, name), "wb") as file:

@@ -51,6 +51,8 @@ CURSORS = {
     "empty": b"", "array": cursor("[]"), "more": cursor('{"sortValue":"a","id":"b","c":1}'),
     "types": cursor('{"sortValue":1,"id":null}'), "twice": cursor('{"id":"a","id":"b"}'),
     "deep": cursor("[" * 2000), "length": b"A" * 4096, "length_more": b"A" * 4097,
+    "unmatched": cursor('{"sortValue":"1772000000000000000","id":"t0123456789abcdef0123456789abcdef"}'),
+    "unmatched_odd": cursor('{"sortValue":"1e3","id":"x0123456789abcdef0123456789abcdeg"}'),
     "padding": b"====", "spaces": b"eyJ  J9",
 }
 
@@ -68,6 +70,30 @@ def filters():
             if n % 3 == 0 or name == "rich"}
 
 
+# A parameter of a read, by every kind of rule.
+QUERIES = {
+    "integer": "100", "integer_more": "101", "integer_far": "9" * 30, "integer_sign": "-1", "integer_space": " 1", "empty": "",
+    "time": "2026-01-02T03:04:05.678901234Z", "time_offset": "2026-01-02 03:04:05+23:59", "time_day": "2024-02-29",
+    "time_no_day": "2023-02-29T00:00:00Z", "time_first": "1677-09-21T00:12:43.145224192Z", "time_before": "1677-09-21T00:12:43Z",
+    "time_last": "2262-04-11T23:47:16.854775807Z", "time_after": "2262-04-11T23:47:16.854775808Z", "time_digits":
+    "2026-01-02T03:04:05." + "1" * 40 + "Z", "truth": "true", "word": "startedAt", "uuid": "0b0e7a7e-5f5c-4c1c-8a55-0d4f4f7a1a11",
+    "uuid_upper": "0B0E7A7E-5F5C-4C1C-8A55-0D4F4F7A1A11", "uuid_dashes": "-" * 36, "uuid_nul": b"0b0e7a7e-5f5c-4c1c-8a55-0d4f4f7a1a1\0",
+    "trace": "0123456789abcdefABCDEF0123456789", "trace_no_hex": "g" * 32, "text_16": "\u00fc" * 16, "text_17": "\u00fc" * 17,
+    "not_utf8": b"\xff\xc0\x80", "cursor": CURSORS["time"],
+}
+
+# Bodies of one call, one a line.
+OVERLAYS = {
+    "two": '{"properties":{"a":1,"b":{"c":[]}}}\n{"properties":{"a":2,"d":"x"}}', "one": '{"properties":{}}',
+    "none": '{"a":1}\n{"b":2}', "not_object": '{"properties":[1]}\n{"properties":null}\n{"properties":{"z":0}}',
+    "twice": '{"properties":{"a":1,"a":2},"properties":{"b":1}}', "escapes": '{"properties":{"\\u0061":1}}\n{"properties":{"a":2}}',
+    "surrogate": '{"properties":{"\\ud83d":1}}\n{"properties":{"\\ud83d":2,"\\ufffd":3}}', "empty_name": '{"properties":{"":1}}\n{"properties":{"":2}}',
+    "deep": '{"properties":{"a":' + "[" * 70 + "]" * 70 + '}}\n{"properties":{"b":1}}', "cut": '{"properties":{"a":1}\n{"properties":{"b":',
+    "parties": '{"agent":{"name":"a","x":1e999},"customers":[{"label":"\\ud83d"}]}\n{"agent":7,"customers":"x"}', "empty_lines": "\n\n\n", "numbers": '{"properties":{"n":1e999}}\n{}',
+    "count": '{"properties":{' + ",".join(f'"k{n}":{n}' for n in range(300)) + '}}\n{"properties":{"k5":0,"x":1}}',
+}
+
+
 def write(folder, seeds):
     os.makedirs(folder, exist_ok=True)
     for name, seed in seeds.items():
@@ -80,3 +106,5 @@ if __name__ == "__main__":
     write("body", BODIES)
     write("cursor", CURSORS)
     write("filter", filters())
+    write("query", QUERIES)
+    write("overlay", OVERLAYS)

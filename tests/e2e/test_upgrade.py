@@ -1,0 +1,139 @@
+"""An upgrade as OPERATIONS.md tells it: the version before the last migration serves under load, the present one's migration runs
+beside it, both serve on one bus and one database, and either may go."""
+
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+from bench import _builds
+
+from support import otlp, paths
+from support.client import NoAnswer
+from support.process import wait_until
+
+
+def version_before_the_last_migration():
+    """The commit whose schema is one migration older."""
+    done = subprocess.run(["git", "-C", paths.ROOT, "log", "-1", "--format=%H", "--diff-filter=A", "--", "schema/migrations/*.sql"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not done.stdout.strip():
+        pytest.skip("there is no git history to take the version before from")
+    return done.stdout.strip() + "^"
+
+
+class Load:
+    """Exports and creates, one after the other, tried again as a good client does; every pair that was acknowledged."""
+
+    def __init__(self, client):
+        self.client, self.pairs, self.problems = client, [], []
+        self.is_over = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def answered(self, method, path, body, kind):
+        answer = self.client.retrying(method, path, body, {"Content-Type": kind}, budget=20)
+        if answer.status != 200:
+            self.problems.append((path, answer.status, answer.body[:200]))
+        return answer
+
+    def run(self):
+        while not self.is_over:
+            external, trace = f"up-{uuid.uuid4()}", otlp.new_trace_id()
+            body = otlp.request([otlp.span(trace)], {"roark.external_id": external}).SerializeToString()
+            try:
+                self.answered("POST", "/v1/traces", body, "application/x-protobuf")
+                call = self.answered("POST", "/v1/call", b'{"externalId":"%s"}' % external.encode(), "application/json")
+                self.pairs.append((call.json()["data"]["id"], trace.hex()))
+            except (NoAnswer, KeyError, ValueError) as error:
+                self.problems.append(repr(error))
+            time.sleep(0.01)
+
+    def stop(self):
+        self.is_over = True
+        self.thread.join(30)
+        assert self.problems == [] and len(self.pairs) > 5
+
+
+def check(client, pairs):
+    for call, trace in pairs[:: max(1, len(pairs) // 40)]:
+        traces = client.get(f"/v1/call/{call}/traces")
+        assert traces.status == 200 and trace in traces.body.decode(), (call, trace, traces.body)
+        assert client.get(f"/v1/traces/{trace}").status == 200
+
+
+def linked(cluster):
+    return {(conversation, trace) for _, conversation, trace, _, _ in cluster.links()}
+
+
+@pytest.fixture(scope="module")
+def before():
+    return _builds.build_of(version_before_the_last_migration())
+
+
+def test_two_versions_serve_side_by_side(servers, before):
+    cluster = servers.unstarted(apis=2, correlators=2)
+    old, new = (cluster.correlators[0], cluster.apis[0]), (cluster.correlators[1], cluster.apis[1])
+    old[0].binary, old[1].binary = paths.correlator_binary(before), paths.api_binary(before)
+    try:
+        cluster.build = before
+        cluster.command("migrate")
+        first = cluster.sql("SELECT max(version) FROM migration")[0][0]
+        for daemon in old:
+            daemon.start()
+        for daemon in old:
+            daemon.wait_ready()
+        project = cluster.project("upgraded")
+        cluster.build = None
+        load = Load(cluster.client(project, api=0))
+
+        # The present version does not serve on the old schema, and says why.
+        new[1].start()
+        wait_until(lambda: b"schema" in new[1].admin("/ready")[1], 10, "the new api to see the old schema")
+        assert new[1].admin("/ready")[0] == 503
+        new[1].close()
+
+        # The migration runs while the old version serves.
+        cluster.command("migrate")
+        assert cluster.sql("SELECT max(version) FROM migration")[0][0] > first
+        count = len(load.pairs)
+        wait_until(lambda: len(load.pairs) > count + 20, 20, "the old version to go on")
+        assert all(daemon.is_ready() for daemon in old)
+
+        # Both side by side: each api may reach each correlator.
+        for daemon in new:
+            daemon.start()
+        for daemon in new:
+            daemon.wait_ready()
+        other = Load(cluster.client(project, api=1))
+        wait_until(lambda: all(api.metrics()["calltrace_api_bus_peers"] == 2 for api in cluster.apis), 10, "the buses")
+        wait_until(lambda: len(other.pairs) > 20, 20, "the new version's requests")
+        other.stop()
+        load.stop()
+        pairs = load.pairs + other.pairs
+        assert set(pairs) == linked(cluster)
+        for api in (0, 1):
+            check(cluster.client(project, api=api), pairs)
+
+        # The old one goes; and comes back, because migrations only add.
+        for daemon in old:
+            daemon.close()
+        last = Load(cluster.client(project, api=1))
+        wait_until(lambda: len(last.pairs) > 10, 20, "the new version alone")
+        last.stop()
+        for daemon in new:
+            daemon.close()
+        for daemon in old:
+            daemon.start()
+        for daemon in old:
+            daemon.wait_ready()
+        back = Load(cluster.client(project, api=0))
+        wait_until(lambda: len(back.pairs) > 10, 20, "the old version again")
+        back.stop()
+        pairs += last.pairs + back.pairs
+        assert set(pairs) == linked(cluster)
+        check(cluster.client(project, api=0), pairs)
+        assert sum(daemon.metrics().get("calltrace_reconcile_repairs_total", 0) for daemon in (old[0],)) == 0
+    finally:
+        cluster.close()
