@@ -97,7 +97,8 @@ static FALLIBLE start_writers(struct daemon *daemon, struct detail *detail)
 {
     struct writer_options options = {
         .store = {.conninfo = daemon->conf.postgres,
-                  .redis = {.password = daemon->conf.redis_password,
+                  .redis = {.user = daemon->conf.redis_user,
+                            .password = daemon->conf.redis_password,
                             .timeout_ms = (int64_t)daemon->conf.redis_timeout_ms},
                   .look = daemon->conf.look},
         .intake = daemon->intake,

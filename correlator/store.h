@@ -38,6 +38,8 @@ struct store {
     struct rendezvous *redis;
     bool look;
     _Atomic bool has_redis;
+    bool
+        has_met; /* Redis was asked before: its absence is told once, also when it was never there */
     struct arena work;
     struct memo looked; /* keys committed and looked at on this connection */
     struct memo words;  /* words that stand in the table */

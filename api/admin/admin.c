@@ -6,6 +6,7 @@
 
 #include "api/admin/doctor.h"
 #include "api/admin/livekit.h"
+#include "api/admin/role.h"
 #include "api/admin/task.h"
 #include "api/admin/vapi.h"
 #include "api/http/key_text.h"
@@ -19,9 +20,16 @@ enum { CONNECT_S = 10, STATEMENT_MS = 30000, IDLE_MS = 30000 };
 
 static err_t run_migrate(struct task *task)
 {
-    unsigned applied = 0;
-    TRY(migrate_run(task->conninfo, &task->detail, &applied));
-    (void)printf("migrations applied: %u\n", applied);
+    struct migrate_result result;
+    TRY(migrate_run(task->conninfo, &task->detail, &result));
+    (void)printf("migrations applied: %u\n", result.applied);
+    if (!result.has_roles) {
+        (void)fprintf(stderr,
+                      "calltrace-api: this user may not make the roles calltrace_api, "
+                      "calltrace_correlator and calltrace_admin (%s): let an administrator make "
+                      "them, then migrate again; until then everything runs as this user\n",
+                      task->detail.text);
+    }
     return OK;
 }
 
@@ -133,6 +141,7 @@ static const struct command {
     err_t (*run)(struct task *task);
 } commands[] = {
     {"migrate", NULL, 0, false, run_migrate},
+    {"role", "login", ADMIN_TAKES_WORD | ADMIN_TAKES_PASSWORD, true, admin_role_login},
     {"project", "create", ADMIN_TAKES_WORD, true, run_project_create},
     {"project", "list", 0, true, run_project_list},
     {"key", "create", ADMIN_TAKES_PROJECT | ADMIN_TAKES_NAME | ADMIN_TAKES_SCOPES, true,

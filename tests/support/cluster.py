@@ -106,10 +106,14 @@ class Cluster:
         self.correlator_rows = dict(correlator_rows or {})
         self.env = {"CALLTRACE_LOG_LEVEL": "info", **(env or {})}
         self.database = postgres.new_database()
-        self.conninfo = postgres.conninfo(self.database)
+        self.conninfo = postgres.conninfo(self.database)  # the owner's
         self.correlators = [self._correlator(n) for n in range(correlators)]
         self.apis = [self._api(n, correlators) for n in range(apis)]
         self.context = authority.client_context()
+
+    def conninfo_of(self, role: str) -> str:
+        """As calltrace_api, calltrace_correlator or calltrace_admin."""
+        return self.postgres.conninfo(self.database, f"calltrace_{role}")
 
     def _bus(self, n: int) -> tuple[str, str]:
         return f"ipc://{self.directory}/bus{n}", f"ipc://{self.directory}/ev{n}"
@@ -117,8 +121,8 @@ class Cluster:
     def _correlator(self, n: int) -> Daemon:
         bus, events = self._bus(n)
         admin_port = free_port()
-        rows = {"bus": bus, "bus_events": events, "postgres": self.conninfo,
-                "redis": self.redis.address, "admin_listen": f"127.0.0.1:{admin_port}",
+        rows = {"bus": bus, "bus_events": events, "postgres": self.conninfo_of("correlator"),
+                **self.redis.rows, "admin_listen": f"127.0.0.1:{admin_port}",
                 **self.correlator_rows}
         return Daemon(f"correlator{n}", paths.correlator_binary(self.build), rows,
                       self.directory / f"correlator{n}.log", admin_port, self.env)
@@ -128,7 +132,7 @@ class Cluster:
         buses = [self._bus(i) for i in ([n] if self.paired else range(correlators))]
         rows = {"listen": f"127.0.0.1:{port}", "tls_cert": self.authority.cert,
                 "tls_key": self.authority.key, "admin_listen": f"127.0.0.1:{admin_port}",
-                "postgres": self.conninfo, "bus": ",".join(bus for bus, _ in buses),
+                "postgres": self.conninfo_of("api"), "bus": ",".join(bus for bus, _ in buses),
                 "bus_events": ",".join(events for _, events in buses), **self.api_rows}
         return Daemon(f"api{n}", paths.api_binary(self.build), rows,
                       self.directory / f"api{n}.log", admin_port, self.env, port)
@@ -138,6 +142,8 @@ class Cluster:
 
     def start(self):
         self.command("migrate")
+        for role in ("api", "correlator", "admin"):
+            self.command("role", "login", role)
         for daemon in self.daemons():
             daemon.start()
         self.wait_ready()
@@ -148,9 +154,10 @@ class Cluster:
             daemon.wait_ready(timeout)
 
     def run(self, *words, stdin="", env=None) -> subprocess.CompletedProcess:
-        """Runs a subcommand of calltrace-api."""
+        """Runs a subcommand of calltrace-api, as the role that it is for."""
+        conninfo = self.conninfo if words[0] in ("migrate", "role") else self.conninfo_of("admin")
         return subprocess.run(
-            [str(paths.api_binary(self.build)), *words, f"--postgres={self.conninfo}"],
+            [str(paths.api_binary(self.build)), *words, f"--postgres={conninfo}"],
             capture_output=True, text=True, timeout=60, check=False, input=stdin,
             env={**os.environ, **self.env,
                  "CALLTRACE_SECRETS_KEY_FILE": str(self.api_rows["secrets_key_file"]),
