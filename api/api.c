@@ -307,6 +307,7 @@ static err_t parts_start(struct api *api, struct detail *detail)
     TRY(live_start(&live, &api->live));
     const struct bus_client_options bus = {.addresses = conf->bus,
                                            .event_addresses = conf->bus_events,
+                                           .tls = {conf->bus_tls_cert, conf->bus_tls_ca},
                                            .on_announcement = live_announced,
                                            .on_gap = live_lost,
                                            .context = api->live};

@@ -140,13 +140,14 @@ class Cluster:
     def daemons(self) -> list[Daemon]:
         return [*self.correlators, *self.apis]
 
-    def start(self):
+    def start(self, wait=True):
         self.command("migrate")
         for role in ("api", "correlator", "admin"):
             self.command("role", "login", role)
         for daemon in self.daemons():
             daemon.start()
-        self.wait_ready()
+        if wait:
+            self.wait_ready()
         return self
 
     def wait_ready(self, timeout=20.0):

@@ -27,13 +27,13 @@ class Servers:
         self.redis.create()
         return self
 
-    def cluster(self, **options) -> Cluster:
+    def cluster(self, wait=True, **options) -> Cluster:
         """A new calltrace with a database of its own, started."""
         self._count += 1
         cluster = Cluster(self.directory / f"c{self._count}", self.postgres, self.redis,
                           self.authority, **options)
         self._clusters.append(cluster)
-        return cluster.start()
+        return cluster.start(wait)
 
     def close_clusters(self):
         while self._clusters:
