@@ -61,7 +61,7 @@ struct api {
     struct http_server *servers[API_LISTENER_COUNT]; /* NULL: not asked for */
     struct pages *pages;                             /* NULL: none were built */
     struct http_admin *admin;
-    /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
+    /* private to api.c: the housekeeper, which looks after Postgres and the certificate and tells of used keys */
     pthread_t housekeeper;
     bool has_housekeeper;
     pthread_mutex_t lock; /* guards is_stopping */
@@ -84,6 +84,10 @@ static inline const struct api_conf *api_conf(const struct api *api)
  * Errors: BAD_CONFIG, SYSTEM, MEMORY; detail says. */
 FALLIBLE api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
                    size_t routes_count, struct detail *detail);
+
+/* Reads the HTTPS listener's certificate anew, as happens by itself within a second after its files changed. Logs what
+ * came of it. Thread: any. */
+void api_renew(struct api *api);
 
 /* Stops accepting, then waits until what is in flight is answered, at most `ms_max` or until `is_hurried` says
  * so; it is asked every few milliseconds. */

@@ -71,7 +71,7 @@ static struct bytes json_body(struct arena *arena, const char *code, const char 
     return body;
 }
 
-size_t refuse_headers(struct http_answer *answer)
+static size_t headers_begin(struct http_answer *answer)
 {
     answer->headers[0] = (struct http_header){"x-content-type-options", "nosniff"};
     answer->headers[1] = (struct http_header){"cache-control", "no-store"};
@@ -113,7 +113,7 @@ void refuse_fill(struct http_request *request, unsigned status, const char *code
         .content_type = "application/json",
         .body = json_body(http_arena(request), code, message),
     };
-    size_t count = refuse_headers(ret_answer);
+    size_t count = headers_begin(ret_answer);
     if (allow != NULL) {
         ret_answer->headers[count++] = (struct http_header){"allow", allow};
     }

@@ -13,7 +13,4 @@ const char *refuse_code(unsigned status);
 void refuse_fill(struct http_request *request, unsigned status, const char *code,
                  const char *message, const char *allow, struct http_answer *ret_answer);
 
-/* The headers that every JSON answer carries; returns how many. */
-size_t refuse_headers(struct http_answer *answer);
-
 #endif
