@@ -278,6 +278,8 @@ static void settings_fill(struct api *api)
     api->auth_db = api->read_db;
     api->auth_db.statement_timeout_ms = KEY_STATEMENT_MS;
     api->auth_db.work_mem_mib = 0;
+    api->key_limits = (struct rate_limits){.requests_per_s = conf->key_requests_per_s,
+                                           .bytes_per_s = conf->key_bytes_per_s};
     /* A quarter, but always one body of the largest size. */
     uint64_t quarter = conf->inflight_bytes_max / 4;
     api->share_bytes_max =

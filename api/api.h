@@ -49,6 +49,7 @@ struct api {
     struct pool *auth;
     struct key_cache *keys;
     size_t share_bytes_max; /* bytes in flight of one key */
+    struct rate_limits key_limits;
     _Atomic size_t
         signed_inflight_bytes; /* of all requests that carry a signature instead of one */
     struct livekit_keys *livekit_keys;

@@ -10,7 +10,9 @@ import time
 
 import pytest
 
-from support.client import Client
+from support import otlp
+from support.client import JSON, PROTOBUF, Client
+from support.cluster import error_of
 from support.process import wait_until
 from support.raw import RawConnection
 
@@ -231,3 +233,67 @@ def test_hsts_is_sent_when_asked_for_over_https_alone(servers, tmp_path, seconds
         assert Client(plain, None).get("/").header("Strict-Transport-Security") is None
     finally:
         cluster.close()
+
+
+# --- how often and with how much one key may come -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def limited(servers):
+    cluster = servers.cluster(api_rows={"key_requests_per_s": 2, "key_bytes_per_s": 10000})
+    yield cluster
+    cluster.close()
+
+
+def statuses(client, count: int, path="/v1/me") -> list[int]:
+    return [client.get(path).status for _ in range(count)]
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(limited):
+    project = limited.project("often")
+    client = limited.client(project)
+    got = statuses(client, 40)
+    assert got[:20] == [200] * 20 and 429 in got and set(got) == {200, 429}
+    refused = client.get("/v1/me")
+    assert refused.status == 429 and error_of(refused.body)[0] == "too_many_requests"
+    assert 1 <= int(refused.header("Retry-After")) <= 2
+    assert limited.apis[0].metrics()['calltrace_api_refused_total{reason="requests_per_s"}'] > 0
+    other = limited.client(limited.new_key("often", "another key"))
+    assert statuses(other, 10) == [200] * 10
+    time.sleep(int(refused.header("Retry-After")))
+    assert client.get("/v1/me").status == 200
+
+
+def test_an_exporter_that_sends_too_often_gets_what_it_retries(limited):
+    client = limited.client(limited.project("exports"))
+    statuses(client, 40)
+    for content_type in (PROTOBUF, JSON):
+        body = otlp.request([otlp.span(otlp.new_trace_id())])
+        octets = otlp.to_json(body) if content_type == JSON else body.SerializeToString()
+        response = client.export(octets, content_type)
+        assert response.status == 503 and response.header("Retry-After") == "1"
+        assert response.header("Content-Type") == content_type
+        assert "more requests" in otlp.decode_status(response.body, content_type)
+
+
+def test_a_key_that_sends_too_much_waits_until_it_is_paid_for(limited):
+    client = limited.client(limited.project("much"))
+    body = otlp.request([otlp.span(otlp.new_trace_id(), "s", {"text": "x" * 120000})]).SerializeToString()
+    assert client.export(body).status == 200
+    sent = time.monotonic()
+    refused = client.export(b"")
+    assert refused.status == 503 and "more bytes" in otlp.decode_status(refused.body, PROTOBUF)
+    assert client.get("/v1/me").status == 429
+    assert limited.apis[0].metrics()['calltrace_api_refused_total{reason="bytes_per_s"}'] >= 2
+    wait_until(lambda: client.export(b"").status == 200, 8, "it to be paid for")
+    assert 1.5 < time.monotonic() - sent < 5
+
+
+def test_who_has_no_key_is_not_limited_by_somebody_elses(limited):
+    anyone = limited.client(None)
+    assert set(statuses(anyone, 60)) == {401}
+    assert set(statuses(anyone, 60, "/health")) == {200}
+
+
+def test_without_the_rows_nothing_is_limited(cluster, client):
+    assert set(statuses(client, 200)) == {200}
