@@ -67,7 +67,7 @@ FALLIBLE store_event(struct store *store, const struct bus_call_event *event, st
 FALLIBLE store_key_use(struct store *store, const struct bus_message *message,
                        struct detail *detail);
 
-/* Makes or revokes an API key, with a line of the audit. The reply's id is the key's, or nil: there is no such key
+/* Makes, rotates or revokes an API key, with a line of the audit. The reply's id is the key's, or nil: there is no such key
  * that is not revoked yet. Errors: as above. */
 FALLIBLE store_key_change(struct store *store, const struct bus_key_change *change,
                           struct detail *detail, struct bus_reply *ret_reply);

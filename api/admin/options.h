@@ -28,6 +28,7 @@ struct admin_options {
     } signing;
     const char *since;
     const char *password_file;
+    const char *grace;
 };
 
 /* Which of them a command takes. */
@@ -44,6 +45,7 @@ enum {
         128,                 /* those of api/integrations/vapi/signing.def; none has to be there */
     ADMIN_TAKES_SINCE = 256, /* may be absent */
     ADMIN_TAKES_PASSWORD = 512, /* --password-file, may be absent */
+    ADMIN_TAKES_GRACE = 1024,   /* may be absent */
 };
 
 /* Every option that the command takes must be there (but those that may be absent), none else
