@@ -91,7 +91,7 @@ static void uses_tell(struct api *api)
     arena_fini(&scratch);
 }
 
-/* Is Postgres there, and new enough? Logs the changes only. */
+/* Is Postgres there, and new enough? Logs the first finding and then the changes. */
 static void database_look(struct api *api, struct db *db)
 {
     struct detail detail = {0};
@@ -109,7 +109,9 @@ static void database_look(struct api *api, struct db *db)
         atomic_store(&api->is_schema_known, is_known);
     }
     bool is_up = err_is_ok(err);
-    if (atomic_exchange(&api->is_db_up, is_up) != is_up) {
+    bool is_news = atomic_exchange(&api->is_db_up, is_up) != is_up || !api->has_looked;
+    api->has_looked = true;
+    if (is_news) {
         if (is_up) {
             log_info("postgres_up", "%s", "");
         } else {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from . import paths
+from . import paths, secrets
 from .client import Client
 from .postgres import Postgres
 from .process import Process, free_port, wait_until
@@ -102,6 +102,7 @@ class Cluster:
         secrets_key = self.directory / "secrets-key"
         secrets_key.touch(0o600)
         secrets_key.write_text(os.urandom(32).hex() + "\n")
+        secrets.note(secrets_key.read_text())
         self.api_rows = {"secrets_key_file": secrets_key, **(api_rows or {})}
         self.correlator_rows = dict(correlator_rows or {})
         self.env = {"CALLTRACE_LOG_LEVEL": "info", **(env or {})}
@@ -156,6 +157,7 @@ class Cluster:
 
     def run(self, *words, stdin="", env=None) -> subprocess.CompletedProcess:
         """Runs a subcommand of calltrace-api, as the role that it is for."""
+        secrets.note(stdin)  # whatever a command reads there is one
         conninfo = self.conninfo if words[0] in ("migrate", "role") else self.conninfo_of("admin")
         return subprocess.run(
             [str(paths.api_binary(self.build)), *words, f"--postgres={conninfo}"],

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 from . import paths
+from . import secrets as logged
 from .process import Process, wait_until
 
 USER = "calltrace"
@@ -18,6 +19,7 @@ class Redis:
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         assert binary, "no Redis server is installed"
         self.password = secrets.token_hex(16)
+        logged.note(self.password)
         rules = (paths.ROOT / "schema/redis/user.rules").read_text().split()
         self.process = Process(
             "redis",

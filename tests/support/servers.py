@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from . import secrets
 from .cluster import Cluster
 from .postgres import Postgres
 from .redis import Redis
@@ -40,9 +41,12 @@ class Servers:
             self._clusters.pop().close()
 
     def close(self):
+        """Ends everything. A secret that any log of the run holds fails the run."""
         try:
             self.close_clusters()
         finally:
             self.redis.close()
             self.postgres.close()
+            leaked = secrets.leaks(self.directory)  # of the whole run, which is over
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert not leaked, leaked

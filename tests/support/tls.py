@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from . import secrets
+
 
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -49,6 +51,7 @@ class Authority:
         cert_file, key_file = (self.directory / f"{part}.pem" for part in (cert, key))
         secret = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                        serialization.NoEncryption())
+        secrets.note(secret)
         key_file.touch(0o600)
         if cert == key:
             key_file.write_bytes(_pem(made) + secret)
