@@ -31,9 +31,10 @@ class Daemon(Process):
         self.rows = rows
         self.admin_port = admin_port
         self.port = port
+        self.wrap: list[str] = []  # what runs the program, when something does
 
     def start(self):
-        self.argv = [str(self.binary), "serve",
+        self.argv = [*self.wrap, str(self.binary), "serve",
                      *(f"--{name}={value}" for name, value in self.rows.items())]
         super().start()
 
@@ -91,7 +92,7 @@ class Cluster:
 
     def __init__(self, directory: Path, postgres: Postgres, redis: Redis, authority: Authority,
                  apis=1, correlators=1, api_rows=None, correlator_rows=None, env=None,
-                 build: Path | None = None, paired=False):
+                 build: Path | None = None, paired=False, wrap=None):
         self.directory = directory
         self.directory.mkdir(parents=True, exist_ok=True)
         self.postgres = postgres
@@ -110,6 +111,8 @@ class Cluster:
         self.conninfo = postgres.conninfo(self.database)  # the owner's
         self.correlators = [self._correlator(n) for n in range(correlators)]
         self.apis = [self._api(n, correlators) for n in range(apis)]
+        for daemon in self.daemons():
+            daemon.wrap = (wrap or {}).get(daemon.name.rstrip("0123456789"), [])
         self.context = authority.client_context()
 
     def conninfo_of(self, role: str) -> str:
