@@ -65,7 +65,7 @@ struct api {
     /* private to api.c: the housekeeper, which looks after Postgres and the certificate and tells of used keys */
     pthread_t housekeeper;
     bool has_housekeeper;
-    bool has_looked; /* the housekeeper's: what it finds first is told, too */
+    bool has_looked;      /* the housekeeper's: what it finds first is told, too */
     pthread_mutex_t lock; /* guards is_stopping */
     pthread_cond_t wake;
     bool is_stopping;
