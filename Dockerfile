@@ -22,7 +22,7 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin
 COPY --from=build /src/build/release/api/calltrace-api /usr/local/bin/
 COPY --from=build /src/build/release/correlator/calltrace-correlator /usr/local/bin/
 COPY --from=build /src/build/pages /usr/local/share/calltrace/pages
-COPY schema/local/tls.sh schema/local/container/setup schema/local/container/ready /usr/local/lib/calltrace/
+COPY schema/local/tls.sh schema/redis/user.rules schema/local/container/setup schema/local/container/ready /usr/local/lib/calltrace/
 USER calltrace
 EXPOSE 4318
 CMD ["calltrace-api", "serve"]

@@ -91,7 +91,7 @@ static void uses_tell(struct api *api)
     arena_fini(&scratch);
 }
 
-/* Is Postgres there, and new enough? Logs the changes only. */
+/* Is Postgres there, and new enough? Logs the first finding and then the changes. */
 static void database_look(struct api *api, struct db *db)
 {
     struct detail detail = {0};
@@ -112,13 +112,39 @@ static void database_look(struct api *api, struct db *db)
     (void)pthread_mutex_lock(&api->lock);
     api->db_words = detail;
     (void)pthread_mutex_unlock(&api->lock);
-    if (atomic_exchange(&api->is_db_up, is_up) != is_up) {
+    bool is_news = atomic_exchange(&api->is_db_up, is_up) != is_up || !api->has_looked;
+    api->has_looked = true;
+    if (is_news) {
         if (is_up) {
             log_info("postgres_up", "%s", "");
         } else {
             log_warn("postgres_away", "detail=%s", detail_or_text(&detail, err));
         }
     }
+}
+
+static void certificate_renew(struct api *api, bool is_asked)
+{
+    struct detail detail = {0};
+    struct http_server *server = api->servers[API_LISTENER_HTTPS];
+    bool is_read = false;
+    if (server == NULL) {
+        return;
+    }
+    err_t err = http_server_renew(server, is_asked, &detail, &is_read);
+    if (!err_is_ok(err)) {
+        log_warn("certificate_kept", "error=%s detail=\"%s\"", err_name(err),
+                 detail_or_text(&detail, err));
+    } else if (is_read) {
+        char ends[RFC3339_BYTES];
+        unix_to_rfc3339((struct unix_ns){http_server_cert_ends_s(server) * NS_PER_S}, 0, ends);
+        log_info("certificate_renewed", "ends=%s", ends);
+    }
+}
+
+void api_renew(struct api *api)
+{
+    certificate_renew(api, true);
 }
 
 static bool housekeeper_waits(struct api *api)
@@ -144,6 +170,7 @@ static void *housekeeper_run(void *context)
     do {
         database_look(api, db);
         uses_tell(api);
+        certificate_renew(api, false);
     } while (housekeeper_waits(api));
     db_free(db);
     return NULL;
@@ -196,6 +223,8 @@ static void on_metrics(void *context)
             bytes += http_server_inflight_bytes(server);
         }
     }
+    struct http_server *secure = api->servers[API_LISTENER_HTTPS];
+    metric_set(API_METRIC_CERTIFICATE_ENDS, secure == NULL ? 0 : http_server_cert_ends_s(secure));
     gauge(API_METRIC_CUT_CONNECTIONS, cuts.connections);
     gauge(API_METRIC_CUT_HEAD, cuts.head);
     gauge(API_METRIC_CUT_BODY, cuts.body);
@@ -234,6 +263,7 @@ static err_t listener_start(struct api *api, enum api_listener which, const char
         .connections_max = (unsigned)conf->connections_max,
         .connections_per_address_max = (unsigned)conf->connections_per_address_max,
         .idle_s = (unsigned)conf->idle_s,
+        .head_ms_max = (unsigned)conf->head_ms_max,
         .body_ms_max = (unsigned)conf->body_ms_max,
         .arena_bytes_max = (size_t)conf->request_bytes_max,
         .inflight_bytes_max = (size_t)conf->inflight_bytes_max,
@@ -260,6 +290,8 @@ static void settings_fill(struct api *api)
     api->auth_db = api->read_db;
     api->auth_db.statement_timeout_ms = KEY_STATEMENT_MS;
     api->auth_db.work_mem_mib = 0;
+    api->key_limits = (struct rate_limits){.requests_per_s = conf->key_requests_per_s,
+                                           .bytes_per_s = conf->key_bytes_per_s};
     /* A quarter, but always one body of the largest size. */
     uint64_t quarter = conf->inflight_bytes_max / 4;
     api->share_bytes_max =
@@ -324,15 +356,16 @@ static err_t parts_start(struct api *api, struct detail *detail)
     TRY(live_start(&live, &api->live));
     const struct bus_client_options bus = {.addresses = conf->bus,
                                            .event_addresses = conf->bus_events,
+                                           .tls = {conf->bus_tls_cert, conf->bus_tls_ca},
                                            .on_announcement = live_announced,
                                            .on_gap = live_lost,
                                            .context = api->live};
     TRY(bus_client_open(&bus, detail, &api->bus));
     TRY(pools_start(api));
-    TRY(housekeeper_start(api, detail));
     TRY(listener_start(api, API_LISTENER_HTTPS, conf->listen, detail));
     TRY(listener_start(api, API_LISTENER_HTTP, conf->listen_http, detail));
     TRY(listener_start(api, API_LISTENER_PAGES, conf->listen_pages, detail));
+    TRY(housekeeper_start(api, detail)); /* looks after the listeners' certificate */
     /* Last: its numbers are read off all of the above. */
     return conf->admin_listen[0] == '\0' ? OK : http_admin_start(&admin, detail, &api->admin);
 }

@@ -50,6 +50,7 @@ struct api {
     struct pool *auth;
     struct key_cache *keys;
     size_t share_bytes_max; /* bytes in flight of one key */
+    struct rate_limits key_limits;
     _Atomic size_t
         signed_inflight_bytes; /* of all requests that carry a signature instead of one */
     struct livekit_keys *livekit_keys;
@@ -64,9 +65,10 @@ struct api {
     struct http_admin *admin;
     struct tracing *tracing; /* NULL: off */
     enum request_log request_log;
-    /* private to api.c: the housekeeper, which looks after Postgres and tells of used keys */
+    /* private to api.c: the housekeeper, which looks after Postgres and the certificate and tells of used keys */
     pthread_t housekeeper;
     bool has_housekeeper;
+    bool has_looked;      /* the housekeeper's: what it finds first is told, too */
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t wake;
     bool is_stopping;
@@ -88,6 +90,10 @@ static inline const struct api_conf *api_conf(const struct api *api)
  * Errors: BAD_CONFIG, SYSTEM, MEMORY; detail says. */
 FALLIBLE api_start(struct api *api, const struct api_conf *conf, const struct route *routes,
                    size_t routes_count, struct detail *detail);
+
+/* Reads the HTTPS listener's certificate anew, as happens by itself within a second after its files changed. Logs what
+ * came of it. Thread: any. */
+void api_renew(struct api *api);
 
 /* Stops accepting, then waits until what is in flight is answered, at most `ms_max` or until `is_hurried` says
  * so; it is asked every few milliseconds. */

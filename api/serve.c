@@ -20,13 +20,14 @@ enum { DRAIN_MS_MAX = 10000 };
 static struct api_conf conf; /* frozen before the first thread */
 static struct api api;
 
-/* SIGTERM and SIGINT are blocked in every thread and taken one by one by the main thread. */
-static void signals_block(sigset_t *ret_ends)
+/* SIGTERM, SIGINT and SIGHUP are blocked in every thread and taken one by one by the main thread. */
+static void signals_block(sigset_t *ret_taken)
 {
-    (void)sigemptyset(ret_ends); /* none of these fails with signals that exist */
-    (void)sigaddset(ret_ends, SIGTERM);
-    (void)sigaddset(ret_ends, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, ret_ends, NULL);
+    (void)sigemptyset(ret_taken); /* none of these fails with signals that exist */
+    (void)sigaddset(ret_taken, SIGTERM);
+    (void)sigaddset(ret_taken, SIGINT);
+    (void)sigaddset(ret_taken, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, ret_taken, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of write, not our end */
 }
 
@@ -40,15 +41,25 @@ static bool is_signal_waiting(void)
     return sigtimedwait(&ends, NULL, &at_once) > 0;
 }
 
-static int started_run(const sigset_t *ends)
+/* The signal that ends the process. SIGHUP is about the certificate. */
+static int signals_take(const sigset_t *taken)
 {
     int signal_number = 0;
+    while (sigwait(taken, &signal_number) != 0 || signal_number == SIGHUP) {
+        if (signal_number == SIGHUP) {
+            api_renew(&api);
+        }
+    }
+    return signal_number;
+}
+
+static int started_run(const sigset_t *taken)
+{
     log_info("started",
              "version=%s pid=%ld body_bytes_max=%llu inflight_bytes_max=%llu connections_max=%llu",
              CALLTRACE_VERSION, (long)getpid(), (unsigned long long)conf.body_bytes_max,
              (unsigned long long)conf.inflight_bytes_max, (unsigned long long)conf.connections_max);
-    while (sigwait(ends, &signal_number) != 0) {
-    }
+    int signal_number = signals_take(taken);
     log_info("draining", "signal=%d", signal_number);
     api_drain(&api, DRAIN_MS_MAX, is_signal_waiting);
     api_stop(&api);
@@ -62,7 +73,7 @@ int serve_run(int argc, const char *const *argv)
     enum log_level level = LOG_LEVEL_INFO;
     size_t routes_count = 0;
     const struct route *routes = route_table(&routes_count);
-    sigset_t ends;
+    sigset_t taken;
     err_t err = api_conf_load(&conf, argc, argv, &detail);
     if (err_is_ok(err)) {
         err = api_conf_check(&conf, &detail);
@@ -74,14 +85,14 @@ int serve_run(int argc, const char *const *argv)
     (void)log_level_from_text(conf.log_level, &level); /* api_conf_load has checked it */
     log_set_level(level);
     json_set_alloc_funcs(mem_alloc, mem_free);
-    signals_block(&ends);
+    signals_block(&taken);
     err = api_metric_start();
     if (err_is_ok(err)) {
         err = api_start(&api, &conf, routes, routes_count, &detail);
     }
     int code = ADMIN_EXIT_FINE;
     if (err_is_ok(err)) {
-        code = started_run(&ends);
+        code = started_run(&taken);
     } else {
         (void)fprintf(stderr, "calltrace-api: %s\n", detail_or_text(&detail, err));
         code = err_is(err, ERR_BAD_CONFIG) ? ADMIN_EXIT_USAGE : ADMIN_EXIT_FAILED;

@@ -117,7 +117,8 @@ static FALLIBLE start_writers(struct daemon *daemon, struct detail *detail)
 {
     struct writer_options options = {
         .store = {.conninfo = daemon->conf.postgres,
-                  .redis = {.password = daemon->conf.redis_password,
+                  .redis = {.user = daemon->conf.redis_user,
+                            .password = daemon->conf.redis_password,
                             .timeout_ms = (int64_t)daemon->conf.redis_timeout_ms},
                   .look = daemon->conf.look},
         .intake = daemon->intake,
@@ -166,10 +167,12 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
                                                 .room_empty_s = daemon->conf.room_empty_s,
                                                 .call_silence_s = daemon->conf.call_silence_s},
                       &daemon->janitor));
-    struct bus_server_options options = {.address = daemon->conf.bus,
-                                         .event_address = daemon->conf.bus_events,
-                                         .on_work = on_work,
-                                         .context = daemon};
+    struct bus_server_options options = {
+        .address = daemon->conf.bus,
+        .event_address = daemon->conf.bus_events,
+        .tls = {daemon->conf.bus_tls_cert, daemon->conf.bus_tls_ca},
+        .on_work = on_work,
+        .context = daemon};
     TRY(bus_server_open(&options, detail, &daemon->server));
     TRY(start_writers(daemon, detail));
     TRY(tally_start(&(struct tally_options){.conninfo = daemon->conf.postgres,

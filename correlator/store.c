@@ -69,13 +69,14 @@ bool store_meet(struct store *store, struct meet *meets, size_t count)
     struct mono_ns began = clock_mono();
     err_t err = rendezvous_turn(store->redis, meets, count, &store->work, &detail);
     metric_seconds(METRIC_REDIS_SECONDS, clock_mono().ns - began.ns);
-    bool was_there = atomic_exchange(&store->has_redis, err_is_ok(err));
+    bool is_news = atomic_exchange(&store->has_redis, err_is_ok(err)) || !store->has_met;
+    store->has_met = true;
     if (err_is_ok(err)) {
         return true;
     }
     metric_add(METRIC_REDIS_AWAY, 1);
     uint64_t left_out = 0;
-    if (was_there && log_limit_pass(&limit, &left_out)) {
+    if (is_news && log_limit_pass(&limit, &left_out)) {
         log_warn("redis_away", "detail=\"%s\" left_out=%llu", detail_or_text(&detail, err),
                  (unsigned long long)left_out);
     }

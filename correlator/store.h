@@ -39,6 +39,8 @@ struct store {
     bool look;
     _Atomic bool has_redis;
     struct mono_ns arrived; /* the work at hand: set by its owner, for the time to link */
+    bool
+        has_met; /* Redis was asked before: its absence is told once, also when it was never there */
     struct arena work;
     struct memo looked; /* keys committed and looked at on this connection */
     struct memo words;  /* words that stand in the table */
@@ -66,7 +68,7 @@ FALLIBLE store_event(struct store *store, const struct bus_call_event *event, st
 FALLIBLE store_key_use(struct store *store, const struct bus_message *message,
                        struct detail *detail);
 
-/* Makes or revokes an API key, with a line of the audit. The reply's id is the key's, or nil: there is no such key
+/* Makes, rotates or revokes an API key, with a line of the audit. The reply's id is the key's, or nil: there is no such key
  * that is not revoked yet. Errors: as above. */
 FALLIBLE store_key_change(struct store *store, const struct bus_key_change *change,
                           struct detail *detail, struct bus_reply *ret_reply);

@@ -76,6 +76,30 @@ static FALLIBLE key_add(struct store *store, const struct bus_key_change *change
     return db_do(store->db, STMT_KEY_ADD_BY, values, 8, detail, ret_affected);
 }
 
+/* *ret_affected is 0 when there is no such key that works; the same message twice is fine. */
+static FALLIBLE key_rotate(struct store *store, const struct bus_key_change *change,
+                           struct detail *detail, size_t *ret_affected)
+{
+    struct bytes hint = {0};
+    struct db_rows *rows = NULL;
+    TRY(text_for_summary(change->hint, &store->work, &hint));
+    const struct db_value values[] = {db_uuid(&change->project),
+                                      db_uuid(&change->key),
+                                      db_text(hint),
+                                      db_bytes(bytes_of(change->hash, sizeof change->hash)),
+                                      db_uuid(&change->by),
+                                      db_time(change->at),
+                                      db_uuid(&change->replaces),
+                                      db_time(change->ends)};
+    TRY(db_do(store->db, STMT_KEY_ROTATE, values, 8, detail, ret_affected));
+    if (*ret_affected == 0) {
+        TRY(db_run(store->db, STMT_KEY_IS_THERE, values, 2, detail, &rows));
+        *ret_affected = db_rows_count(rows);
+        db_rows_free(rows);
+    }
+    return OK;
+}
+
 err_t store_key_change(struct store *store, const struct bus_key_change *change,
                        struct detail *detail, struct bus_reply *ret_reply)
 {
@@ -85,11 +109,14 @@ err_t store_key_change(struct store *store, const struct bus_key_change *change,
     TRY(store_begin(store, detail));
     if (change->is_revoked) {
         TRY(db_do(store->db, STMT_KEY_REVOKE_BY, values, 4, detail, &affected));
+    } else if (change->is_rotated) {
+        TRY(key_rotate(store, change, detail, &affected));
     } else {
         TRY(key_add(store, change, detail, &affected));
+        affected = 1; /* the same message twice makes one key */
     }
     *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED, .created = change->at};
-    if (affected > 0 || !change->is_revoked) { /* the same message twice makes one key */
+    if (affected > 0) {
         ret_reply->conversation = change->key;
         key_news(store, change->project);
     }

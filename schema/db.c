@@ -1,5 +1,3 @@
-#include "schema/db.h"
-
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
@@ -7,6 +5,7 @@
 #include "proto/base/arena.h"
 #include "proto/base/check.h"
 #include "proto/base/mem.h"
+#include "schema/db_private.h"
 
 #include "proto/base/banned.h"
 
@@ -19,8 +18,6 @@ enum {
     IDLE_READS_MAX = 4,
     PLANS_MS_MIN = 1000,
     PLANS_MS_MAX = 600000,
-    /* Postgres counts from 2000-01-01. */
-    EPOCH_S = 946684800,
 };
 
 struct statement {
@@ -57,12 +54,6 @@ struct db {
     struct db_rows **results;
     size_t results_room;
     char sqlstate[6];
-};
-
-struct db_rows {
-    PGresult *result;
-    int row; /* -1 before the first */
-    int count;
 };
 
 /* --- connection ----------------------------------------------------------------------------------- */
@@ -337,20 +328,10 @@ static void put_be(uint8_t *out, uint64_t value, unsigned octets)
     }
 }
 
-static int64_t get_be(const uint8_t *in, unsigned octets)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < octets; i++) {
-        value = value << 8 | in[i];
-    }
-    unsigned shift = 64 - 8 * octets;
-    return (int64_t)(value << shift) >> shift;
-}
-
 static int64_t time_to_wire(int64_t unix_ns)
 {
     int64_t us = unix_ns / 1000 - (unix_ns % 1000 < 0 ? 1 : 0);
-    return us - EPOCH_S * INT64_C(1000000);
+    return us - DB_EPOCH_S * INT64_C(1000000);
 }
 
 /* The value's octets: its own memory, or `number` filled with its binary form. */
@@ -707,88 +688,28 @@ err_t db_script(struct db *db, const char *sql, struct detail *detail)
     return script_run(db, sql, detail);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------- */
-
-size_t db_rows_count(const struct db_rows *rows)
+/* "alter role NAME login [password VERIFIER]". False: out of memory, or libpq cannot make a verifier. */
+static bool role_write(PGconn *conn, const char *role, const char *password, char *out, size_t room)
 {
-    return (size_t)rows->count;
-}
-
-size_t db_rows_affected(const struct db_rows *rows)
-{
-    const char *text = PQcmdTuples(rows->result);
-    size_t count = 0;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        count = count * 10 + (size_t)(*text - '0');
+    if (password == NULL) {
+        return snprintf(out, room, "alter role %s login", role) < (int)room;
     }
-    return count;
+    char *verifier = PQencryptPasswordConn(conn, password, role, NULL);
+    char *quoted = verifier == NULL ? NULL : PQescapeLiteral(conn, verifier, strlen(verifier));
+    bool is_written = quoted != NULL && snprintf(out, room, "alter role %s login password %s", role,
+                                                 quoted) < (int)room;
+    PQfreemem(quoted);
+    PQfreemem(verifier);
+    return is_written;
 }
 
-void db_rows_free(struct db_rows *rows)
+err_t db_role_login(struct db *db, const char *role, const char *password, struct detail *detail)
 {
-    if (rows != NULL) {
-        PQclear(rows->result);
-        mem_free(rows);
+    char sql[512];
+    TRY(db_ready(db, detail, NULL));
+    if (!role_write(db->conn, role, password, sql, sizeof sql)) {
+        detail_from_libpq(detail, "the password", PQerrorMessage(db->conn));
+        return FAIL(DB_REFUSED);
     }
-}
-
-bool db_next(struct db_rows *rows)
-{
-    if (rows->row + 1 >= rows->count) {
-        return false;
-    }
-    rows->row++;
-    return true;
-}
-
-bool db_is_null(const struct db_rows *rows, int column)
-{
-    return PQgetisnull(rows->result, rows->row, column) != 0;
-}
-
-static struct bytes cell(const struct db_rows *rows, int column)
-{
-    INVARIANT(rows->row >= 0 && column < PQnfields(rows->result));
-    INVARIANT(!db_is_null(rows, column));
-    return bytes_of(PQgetvalue(rows->result, rows->row, column),
-                    (size_t)PQgetlength(rows->result, rows->row, column));
-}
-
-bool db_get_bool(const struct db_rows *rows, int column)
-{
-    struct bytes octets = cell(rows, column);
-    INVARIANT(octets.len == 1);
-    return octets.ptr[0] != 0;
-}
-
-int64_t db_get_int(const struct db_rows *rows, int column)
-{
-    struct bytes octets = cell(rows, column);
-    INVARIANT(octets.len == 2 || octets.len == 4 || octets.len == 8);
-    return get_be(octets.ptr, (unsigned)octets.len);
-}
-
-struct uuid db_get_uuid(const struct db_rows *rows, int column)
-{
-    struct bytes octets = cell(rows, column);
-    struct uuid id;
-    INVARIANT(octets.len == sizeof id.b);
-    memcpy(id.b, octets.ptr, sizeof id.b);
-    return id;
-}
-
-struct bytes db_get_bytes(const struct db_rows *rows, int column)
-{
-    return cell(rows, column);
-}
-
-struct unix_ns db_get_time(const struct db_rows *rows, int column)
-{
-    int64_t us = db_get_int(rows, column);
-    int64_t ns = 0;
-    if (__builtin_add_overflow(us, EPOCH_S * INT64_C(1000000), &us) ||
-        __builtin_mul_overflow(us, INT64_C(1000), &ns)) {
-        ns = us < 0 ? INT64_MIN : INT64_MAX; /* infinity, or beyond what nanoseconds reach */
-    }
-    return (struct unix_ns){.ns = ns};
+    return script_run(db, sql, detail);
 }

@@ -1,4 +1,4 @@
-/* db: one connection to Postgres; with schema/db.c the only code that includes libpq.
+/* db: one connection to Postgres; with schema/db.c and db_rows.c the only code that includes libpq.
  *
  * Every statement stands once in schema/stmt.def: STMT(NAME, parameters, "SQL"). Statements are prepared
  * on first use of a connection, but for those of STMT_ANEW. Parameters and results are binary. A connection that broke is opened
@@ -164,6 +164,12 @@ struct unix_ns db_get_time(const struct db_rows *rows, int column);
 
 /* Runs unprepared SQL text without parameters: migrations and session settings only. */
 FALLIBLE db_script(struct db *db, const char *sql, struct detail *detail);
+
+/* Lets a role log in, with this password (NULL: with what it has). `role` is a name that needs no quotes. The
+ * password leaves this process as its verifier only, so that no log of the server can hold it. Errors: DB_AWAY,
+ * DB_REFUSED. */
+FALLIBLE db_role_login(struct db *db, const char *role, const char *password,
+                       struct detail *detail);
 
 bool db_text_is_storable(struct bytes text);
 

@@ -10,6 +10,8 @@
 #include "schema/migrations.def"
 #undef MIGRATION
 
+extern const unsigned char schema_grants[];
+
 static const struct {
     int32_t version;
     const char *name;
@@ -50,10 +52,19 @@ static err_t run_one(struct db *db, size_t index, struct detail *detail)
     return err;
 }
 
-err_t migrate_run(const char *conninfo, struct detail *detail, unsigned *ret_applied)
+/* Who may not make roles still gets a database; it is served as its owner then. */
+static err_t grants_run(struct db *db, struct detail *detail, bool *ret_has_roles)
+{
+    err_t err = db_script(db, (const char *)schema_grants, detail);
+    bool may_not = err_is(err, ERR_DB_REFUSED) && strcmp(db_sqlstate(db), "42501") == 0;
+    *ret_has_roles = err_is_ok(err);
+    return may_not ? OK : err;
+}
+
+err_t migrate_run(const char *conninfo, struct detail *detail, struct migrate_result *ret_result)
 {
     struct db *db = NULL;
-    unsigned applied = 0;
+    struct migrate_result result = {.applied = 0};
     int64_t version = 0;
     TRY(db_new(&(struct db_options){.conninfo = conninfo,
                                     .application_name = "calltrace migrate",
@@ -76,12 +87,15 @@ err_t migrate_run(const char *conninfo, struct detail *detail, unsigned *ret_app
     for (size_t i = 0; i < MIGRATIONS && err_is_ok(err); i++) {
         if (migrations[i].version > version) {
             err = run_one(db, i, detail);
-            applied += err_is_ok(err);
+            result.applied += err_is_ok(err);
         }
+    }
+    if (err_is_ok(err)) {
+        err = grants_run(db, detail, &result.has_roles);
     }
     db_free(db); /* the lock goes with the session */
     if (err_is_ok(err)) {
-        *ret_applied = applied;
+        *ret_result = result;
     }
     return err;
 }

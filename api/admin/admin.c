@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/admin/audit.h"
 #include "api/admin/doctor.h"
+#include "api/admin/key.h"
 #include "api/admin/livekit.h"
+#include "api/admin/role.h"
 #include "api/admin/task.h"
 #include "api/admin/vapi.h"
-#include "api/http/key_text.h"
 #include "schema/migrate.h"
 
 #include "proto/base/banned.h"
@@ -19,9 +21,16 @@ enum { CONNECT_S = 10, STATEMENT_MS = 30000, IDLE_MS = 30000 };
 
 static err_t run_migrate(struct task *task)
 {
-    unsigned applied = 0;
-    TRY(migrate_run(task->conninfo, &task->detail, &applied));
-    (void)printf("migrations applied: %u\n", applied);
+    struct migrate_result result;
+    TRY(migrate_run(task->conninfo, &task->detail, &result));
+    (void)printf("migrations applied: %u\n", result.applied);
+    if (!result.has_roles) {
+        (void)fprintf(stderr,
+                      "calltrace-api: this user may not make the roles calltrace_api, "
+                      "calltrace_correlator and calltrace_admin (%s): let an administrator make "
+                      "them, then migrate again; until then everything runs as this user\n",
+                      task->detail.text);
+    }
     return OK;
 }
 
@@ -57,74 +66,6 @@ static err_t run_project_list(struct task *task)
     return OK;
 }
 
-static err_t run_key_create(struct task *task)
-{
-    struct uuid project;
-    struct uuid id = uuid_make();
-    struct key_hash hash;
-    char text[KEY_TEXT_BYTES];
-    unsigned scopes = 0;
-    TRY(admin_scopes_read(task->options.scopes, &task->detail, &scopes));
-    TRY(admin_name_check("a key's name", task->options.name, &task->detail));
-    TRY(task_project_find(task, &project));
-    TRY(key_text_make(text));
-    TRY(key_text_hash(bytes_of_text(text), &hash));
-    struct db_value values[] = {
-        db_uuid(&project),
-        db_uuid(&id),
-        db_text(bytes_of_text(task->options.name)),
-        db_text(bytes_of(text, KEY_HINT_CHARS)),
-        db_bytes(bytes_of(hash.b, sizeof hash.b)),
-        db_int4((int32_t)scopes),
-    };
-    TRY(task_explain(task, db_do(task->db, STMT_KEY_ADD, values, 6, &task->detail, NULL), NULL));
-    (void)puts(text);
-    return OK;
-}
-
-static err_t run_key_list(struct task *task)
-{
-    struct uuid project;
-    struct db_rows *rows = NULL;
-    TRY(task_project_find(task, &project));
-    struct db_value value = db_uuid(&project);
-    TRY(db_run(task->db, STMT_KEY_LIST, &value, 1, &task->detail, &rows));
-    while (db_next(rows)) {
-        char id[UUID_TEXT_BYTES];
-        char scopes[ADMIN_SCOPES_BYTES];
-        uuid_to_text(db_get_uuid(rows, 0), id);
-        admin_scopes_write((unsigned)db_get_int(rows, 3), scopes);
-        (void)printf("%s  ", id);
-        task_print_text(db_get_bytes(rows, 2));
-        (void)printf("...  %s  ", scopes);
-        task_print_text(db_get_bytes(rows, 1));
-        task_print_time(rows, 4, "created");
-        task_print_time(rows, 5, "last_used");
-        task_print_time(rows, 6, "revoked");
-        (void)puts("");
-    }
-    db_rows_free(rows);
-    return OK;
-}
-
-static err_t run_key_revoke(struct task *task)
-{
-    struct uuid id;
-    size_t affected = 0;
-    if (!uuid_from_text(bytes_of_text(task->options.word), &id)) {
-        detail_set(&task->detail, "'%s' is no key id; key list shows the ids", task->options.word);
-        return FAIL(BAD_VALUE);
-    }
-    struct db_value value = db_uuid(&id);
-    TRY(task_explain(task, db_do(task->db, STMT_KEY_REVOKE, &value, 1, &task->detail, &affected),
-                     NULL));
-    if (affected == 0) {
-        detail_set(&task->detail, "there is no key %s that is not revoked yet", task->options.word);
-        return FAIL(NOT_FOUND);
-    }
-    return OK;
-}
-
 static const struct command {
     const char *noun;
     const char *verb; /* NULL: the noun alone */
@@ -133,12 +74,15 @@ static const struct command {
     err_t (*run)(struct task *task);
 } commands[] = {
     {"migrate", NULL, 0, false, run_migrate},
+    {"role", "login", ADMIN_TAKES_WORD | ADMIN_TAKES_PASSWORD, true, admin_role_login},
     {"project", "create", ADMIN_TAKES_WORD, true, run_project_create},
     {"project", "list", 0, true, run_project_list},
     {"key", "create", ADMIN_TAKES_PROJECT | ADMIN_TAKES_NAME | ADMIN_TAKES_SCOPES, true,
-     run_key_create},
-    {"key", "list", ADMIN_TAKES_PROJECT, true, run_key_list},
-    {"key", "revoke", ADMIN_TAKES_WORD, true, run_key_revoke},
+     admin_key_create},
+    {"key", "list", ADMIN_TAKES_PROJECT, true, admin_key_list},
+    {"key", "revoke", ADMIN_TAKES_WORD, true, admin_key_revoke},
+    {"key", "rotate", ADMIN_TAKES_WORD | ADMIN_TAKES_GRACE, true, admin_key_rotate},
+    {"audit", NULL, ADMIN_TAKES_PROJECT | ADMIN_TAKES_SINCE, true, admin_audit},
     {"livekit", "add", ADMIN_TAKES_PROJECT | ADMIN_TAKES_API_KEY | ADMIN_TAKES_SECRET, true,
      admin_livekit_add},
     {"livekit", "list", ADMIN_TAKES_PROJECT, true, admin_livekit_list},

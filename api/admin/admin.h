@@ -1,5 +1,5 @@
-/* admin: the commands that change projects and keys: migrate, project create|list, key create|list|revoke; and
- * doctor, which only looks. They talk to Postgres themselves, need no running daemon, and print results on stdout,
+/* admin: the commands that change projects and keys: migrate, project create|list, key create|list|revoke|rotate, role
+ * login; and audit and doctor, which only look. They talk to Postgres themselves, need no running daemon, and print results on stdout,
  * sentences on stderr. */
 #ifndef CALLTRACE_API_ADMIN_H
 #define CALLTRACE_API_ADMIN_H

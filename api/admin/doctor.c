@@ -22,36 +22,6 @@ struct report {
     bool has_arrivals;  /* a trace or a call */
 };
 
-/* "90s", "10m", "2h", "1d": 1 s to 30 days; NULL is the default. */
-static FALLIBLE since_read(const char *text, struct detail *detail, int64_t *ret_s)
-{
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    enum { DIGITS_MAX = 7 };
-    int64_t number = 0;
-    size_t digits = 0;
-    if (text == NULL) {
-        *ret_s = ADMIN_DOCTOR_SINCE_S_DEFAULT;
-        return OK;
-    }
-    while (text[digits] >= '0' && text[digits] <= '9' && digits < DIGITS_MAX) {
-        number = number * 10 + (text[digits] - '0');
-        digits++;
-    }
-    for (size_t i = 0; i < sizeof units / sizeof units[0] && digits > 0; i++) {
-        int64_t seconds = number * units[i].seconds;
-        if (text[digits] == units[i].unit && text[digits + 1] == '\0' && seconds > 0 &&
-            seconds <= ADMIN_DOCTOR_SINCE_S_MAX) {
-            *ret_s = seconds;
-            return OK;
-        }
-    }
-    detail_set(detail, "--since must be a number with s, m, h or d behind it, at most 30d");
-    return FAIL(BAD_VALUE);
-}
-
 /* --- printing ------------------------------------------------------------------------------------------ */
 
 static void label(const char *text)
@@ -376,8 +346,8 @@ static FALLIBLE report_print(struct report *report)
 FALLIBLE admin_doctor(struct task *task)
 {
     struct report report = {.db = task->db, .now = clock_unix(), .detail = &task->detail};
-    int64_t since_s = 0;
-    TRY(since_read(task->options.since, &task->detail, &since_s));
+    int64_t since_s = ADMIN_DOCTOR_SINCE_S_DEFAULT;
+    TRY(task_seconds_read("--since", task->options.since, 1, &task->detail, &since_s));
     TRY(task_project_find(task, &report.project));
     report.since.ns = report.now.ns - since_s * MS_PER_S * NS_PER_MS;
     arena_init(&report.arena, TEXTS_BYTES_MAX);

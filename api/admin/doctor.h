@@ -13,7 +13,6 @@ enum {
     /* Unmatched traces, and calls, that are told one by one. */
     ADMIN_DOCTOR_ROWS = 20,
     ADMIN_DOCTOR_SINCE_S_DEFAULT = 600,
-    ADMIN_DOCTOR_SINCE_S_MAX = 30 * 86400,
 };
 
 /* doctor --project NAME [--since 90s|10m|2h|1d]. Errors: BAD_VALUE, NOT_FOUND, those of the db, NO_SPACE, MEMORY. */

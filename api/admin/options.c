@@ -64,6 +64,8 @@ err_t admin_options_read(int argc, const char *const *words, unsigned takes, str
 #undef TEXT
 #undef FLAG
         {"since", ADMIN_TAKES_SINCE, &options.since, true},
+        {"grace", ADMIN_TAKES_GRACE, &options.grace, true},
+        {"password-file", ADMIN_TAKES_PASSWORD, &options.password_file, true},
     };
     enum { SLOTS = sizeof slots / sizeof slots[0] };
     size_t words_max = (takes & ADMIN_TAKES_WORDS) != 0  ? ADMIN_WORDS_MAX

@@ -27,6 +27,8 @@ struct admin_options {
 #undef FLAG
     } signing;
     const char *since;
+    const char *password_file;
+    const char *grace;
 };
 
 /* Which of them a command takes. */
@@ -42,9 +44,11 @@ enum {
     ADMIN_TAKES_SIGNING =
         128,                 /* those of api/integrations/vapi/signing.def; none has to be there */
     ADMIN_TAKES_SINCE = 256, /* may be absent */
+    ADMIN_TAKES_PASSWORD = 512, /* --password-file, may be absent */
+    ADMIN_TAKES_GRACE = 1024,   /* may be absent */
 };
 
-/* Every option that the command takes must be there (but those of a secret and of signing, and --since), none else
+/* Every option that the command takes must be there (but those that may be absent), none else
  * may. Errors: BAD_VALUE; detail names it. */
 FALLIBLE admin_options_read(int argc, const char *const *words, unsigned takes,
                             struct detail *detail, struct admin_options *ret_options);

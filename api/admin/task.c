@@ -43,6 +43,35 @@ err_t task_project_find(struct task *task, struct uuid *ret_id)
     return OK;
 }
 
+err_t task_seconds_read(const char *option, const char *text, int64_t least, struct detail *detail,
+                        int64_t *ret_s)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    enum { DIGITS_MAX = 7 };
+    int64_t number = 0;
+    size_t digits = 0;
+    if (text == NULL) {
+        return OK;
+    }
+    while (text[digits] >= '0' && text[digits] <= '9' && digits < DIGITS_MAX) {
+        number = number * 10 + (text[digits] - '0');
+        digits++;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0] && digits > 0; i++) {
+        int64_t seconds = number * units[i].seconds;
+        if (text[digits] == units[i].unit && text[digits + 1] == '\0' && seconds >= least &&
+            seconds <= TASK_SECONDS_MAX) {
+            *ret_s = seconds;
+            return OK;
+        }
+    }
+    detail_set(detail, "%s must be a number with s, m, h or d behind it, at most 30d", option);
+    return FAIL(BAD_VALUE);
+}
+
 void task_print_text(struct bytes text)
 {
     (void)fwrite(text.ptr, 1, text.len, stdout); /* admin_run looks at stdout once at the end */

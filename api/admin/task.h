@@ -21,6 +21,12 @@ FALLIBLE task_explain(struct task *task, err_t err, const char *if_taken);
 /* The project of --project: by name, else by id. Errors: NOT_FOUND, BAD_VALUE. */
 FALLIBLE task_project_find(struct task *task, struct uuid *ret_id);
 
+/* "90s", "10m", "2h", "1d": from `least` seconds to TASK_SECONDS_MAX; NULL leaves *ret_s as it is. `option` names it for
+ * people. Errors: BAD_VALUE. */
+enum { TASK_SECONDS_MAX = 30 * 86400 };
+FALLIBLE task_seconds_read(const char *option, const char *text, int64_t least,
+                           struct detail *detail, int64_t *ret_s);
+
 /* To stdout, which admin_run looks at once at the end. */
 void task_print_text(struct bytes text);
 /* "  label=TIME", nothing for NULL. */

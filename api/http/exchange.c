@@ -1,6 +1,7 @@
 #include "api/http/exchange.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "api/http/exchange_private.h"
 #include "api/http/refuse.h"
@@ -58,9 +59,27 @@ err_t exchange_db(struct exchange *exchange, struct db **ret_db)
     return pool_db(exchange->thread, &detail, ret_db);
 }
 
+/* Sets it unless the answer says something else. */
+static void header_default(struct http_answer *answer, const char *name, const char *value)
+{
+    for (size_t i = 0; i < HTTP_ANSWER_HEADERS_MAX; i++) {
+        if (answer->headers[i].name == NULL) {
+            answer->headers[i] = (struct http_header){name, value};
+            return;
+        }
+        if (strcasecmp(answer->headers[i].name, name) == 0) {
+            return;
+        }
+    }
+}
+
+/* Whatever answers: a browser neither guesses at its type nor keeps what somebody signed in for. */
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
 {
-    http_answer(exchange->request, answer);
+    struct http_answer sent = *answer;
+    header_default(&sent, "x-content-type-options", "nosniff");
+    header_default(&sent, "cache-control", "no-store");
+    http_answer(exchange->request, &sent);
 }
 
 static void header_add(struct http_answer *answer, const char *name, const char *value)
@@ -124,7 +143,6 @@ void exchange_json(struct exchange *exchange, unsigned status, json_t *json)
         .free_body = mem_free,
         .free_context = text,
     };
-    (void)refuse_headers(&answer); /* nothing follows them */
     exchange_answer(exchange, &answer);
 }
 
@@ -132,7 +150,6 @@ void exchange_bytes(struct exchange *exchange, unsigned status, const char *cont
                     struct bytes body)
 {
     struct http_answer answer = {.status = status, .content_type = content_type, .body = body};
-    (void)refuse_headers(&answer); /* nothing follows them */
     exchange_answer(exchange, &answer);
 }
 

@@ -88,11 +88,47 @@ static void head_accept_signed(struct exchange *exchange)
     head_accept(exchange);
 }
 
+/* Exporters send again after 503, all of them, and some drop their batch at 429 or when they are to wait for long; other
+ * clients know what 429 means. */
+static void refuse_rate(struct exchange *exchange, enum rate_verdict verdict, int64_t wait_ms)
+{
+    struct http_answer answer;
+    struct http_request *request = exchange->request;
+    bool is_bytes = verdict == RATE_BYTES;
+    const char *sentence = is_bytes
+                               ? "the API key has sent more bytes than it may, send again later"
+                               : "the API key has sent more requests than it may, send again later";
+    metric_add(is_bytes ? API_METRIC_REFUSED_BYTES_PER_S : API_METRIC_REFUSED_REQUESTS_PER_S, 1);
+    if (refuse_is_to_exporter(request)) {
+        refuse_fill(request, 503, "unavailable", sentence, NULL, &answer);
+    } else {
+        int64_t seconds = (wait_ms + MS_PER_S - 1) / MS_PER_S;
+        const char *text = arena_printf(http_arena(request), "%lld", (long long)seconds);
+        refuse_fill(request, 429, refuse_code(429), sentence, NULL, &answer);
+        for (size_t i = 0; text != NULL && i < HTTP_ANSWER_HEADERS_MAX; i++) {
+            if (answer.headers[i].name == NULL) {
+                answer.headers[i] = (struct http_header){"retry-after", text};
+                break;
+            }
+        }
+    }
+    http_answer(request, &answer);
+}
+
 /* The key's facts are known: let the request in or not. */
 static void head_decide(struct exchange *exchange)
 {
     const struct route *route = exchange->match.route;
-    if (!exchange->facts.is_valid) {
+    struct api *api = exchange->api;
+    int64_t wait_ms = 0;
+    enum rate_verdict verdict = RATE_FINE;
+    if (exchange->facts.is_valid && rate_is_limited(&api->key_limits)) {
+        verdict =
+            key_entry_ask(api->keys, exchange->entry, &api->key_limits, clock_mono(), &wait_ms);
+    }
+    if (verdict != RATE_FINE) {
+        refuse_rate(exchange, verdict, wait_ms);
+    } else if (!exchange->facts.is_valid) {
         refuse(exchange, API_METRIC_REFUSED_BAD_KEY, 401, "unauthorized",
                exchange->credential.is_session ? "the session has ended, sign in again"
                                                : "the API key is not valid");
@@ -103,7 +139,7 @@ static void head_decide(struct exchange *exchange)
         refuse(exchange, API_METRIC_REFUSED_SCOPE, 403, "forbidden", scope_sentence(route->scope));
     } else {
         http_set_share(exchange->request, key_entry_inflight(exchange->entry),
-                       exchange->api->share_bytes_max);
+                       api->share_bytes_max);
         head_accept(exchange);
     }
 }
@@ -330,6 +366,10 @@ static void on_request(void *context, struct http_request *request)
     const struct door *door = context;
     struct api *api = door->api;
     struct exchange *exchange = http_user(request);
+    if (exchange->entry != NULL && rate_is_limited(&api->key_limits)) {
+        key_entry_charge(api->keys, exchange->entry, &api->key_limits, clock_mono(),
+                         http_body(request).len);
+    }
     if (!pool_put(api->pools[exchange->match.route->pool], route_run, exchange)) {
         refuse(exchange, API_METRIC_REFUSED_QUEUE_FULL, 503, "unavailable",
                "too many requests are waiting, send again");

@@ -16,6 +16,7 @@ struct key_entry {
     bool is_refreshing;
     size_t refs;
     _Atomic size_t inflight;
+    struct rate rate;
     struct key_refusal *refusal; /* owned; NULL: none that is not told of */
     UT_hash_handle hh;           /* in the order of their first arrival */
 };
@@ -188,6 +189,24 @@ void key_entry_refused(struct key_cache *cache, struct key_entry *entry,
     if (entry->refusal != NULL) {
         *entry->refusal = *refusal;
     }
+    (void)pthread_mutex_unlock(&cache->lock);
+}
+
+enum rate_verdict key_entry_ask(struct key_cache *cache, struct key_entry *entry,
+                                const struct rate_limits *limits, struct mono_ns now,
+                                int64_t *ret_wait_ms)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    enum rate_verdict verdict = rate_ask(&entry->rate, limits, now, ret_wait_ms);
+    (void)pthread_mutex_unlock(&cache->lock);
+    return verdict;
+}
+
+void key_entry_charge(struct key_cache *cache, struct key_entry *entry,
+                      const struct rate_limits *limits, struct mono_ns now, size_t bytes)
+{
+    (void)pthread_mutex_lock(&cache->lock);
+    rate_charge(&entry->rate, limits, now, bytes);
     (void)pthread_mutex_unlock(&cache->lock);
 }
 

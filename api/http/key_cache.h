@@ -2,8 +2,8 @@
  * well, so that a client with a wrong key does not reach Postgres with every request.
  *
  * An entry in use is asked for again before its time is over (`wants_refresh`), so that a busy key never
- * waits. Each entry carries the bytes that its key has in flight; a request holds a reference to it from its
- * head to its end.
+ * waits. Each entry carries the bytes that its key has in flight and how much of its limits is used up (rate.h); a
+ * request holds a reference to it from its head to its end. A session is an entry of its own.
  *
  * Bound: `entries_max`; the oldest unreferenced entry makes room, and when there is none the key is refused
  * as overload. Thread: any; one lock inside, taken alone. */
@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "api/http/rate.h"
 #include "proto/base/clock.h"
 #include "proto/base/err.h"
 #include "proto/base/id.h"
@@ -61,6 +62,13 @@ void key_cache_refresh_failed(struct key_cache *cache, const struct key_hash *ha
 
 void key_entry_release(struct key_cache *cache, struct key_entry *entry);
 _Atomic size_t *key_entry_inflight(struct key_entry *entry);
+
+/* See rate.h. */
+enum rate_verdict key_entry_ask(struct key_cache *cache, struct key_entry *entry,
+                                const struct rate_limits *limits, struct mono_ns now,
+                                int64_t *ret_wait_ms);
+void key_entry_charge(struct key_cache *cache, struct key_entry *entry,
+                      const struct rate_limits *limits, struct mono_ns now, size_t bytes);
 
 /* An export that came with a valid key and was refused all the same. */
 struct key_refusal {

@@ -16,6 +16,9 @@ bool key_text_is_plausible(struct bytes text);
 /* SHA-256 of the whole text: what is stored. Errors: INTERNAL. */
 FALLIBLE key_text_hash(struct bytes text, struct key_hash *ret_hash);
 
+/* How long a key that was rotated works on, unless somebody says otherwise: a day to hand the new one to everybody. */
+enum { KEY_GRACE_S = 86400, KEY_GRACE_S_MAX = 30 * 86400 };
+
 /* A key's name: 1 to 255 characters of UTF-8 without control characters. */
 bool key_name_is_good(struct bytes name);
 

@@ -200,6 +200,14 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
+/* NULL: not asked for, or the page came over plain HTTP, where browsers take no notice. */
+static const char *hsts_of(struct exchange *exchange)
+{
+    unsigned long long seconds = exchange_api(exchange)->conf->hsts_s;
+    bool is_wanted = seconds > 0 && http_is_tls(exchange_http(exchange));
+    return is_wanted ? arena_printf(exchange_arena(exchange), "max-age=%llu", seconds) : NULL;
+}
+
 static void file_answer(struct exchange *exchange, const struct page_file *file,
                         const char *caching)
 {
@@ -215,9 +223,16 @@ static void file_answer(struct exchange *exchange, const struct page_file *file,
                     {"content-security-policy", policy},
                     {"referrer-policy", "no-referrer"},
                     {"cross-origin-opener-policy", "same-origin"},
-                    {"vary", "accept-encoding"},
-                    {is_packed ? "content-encoding" : NULL, "gzip"}},
+                    {"vary", "accept-encoding"}},
     };
+    const char *hsts = hsts_of(exchange);
+    size_t count = 6;
+    if (is_packed) {
+        answer.headers[count++] = (struct http_header){"content-encoding", "gzip"};
+    }
+    if (hsts != NULL) {
+        answer.headers[count++] = (struct http_header){"strict-transport-security", hsts};
+    }
     exchange_answer(exchange, &answer);
 }
 

@@ -18,20 +18,11 @@ const char *refuse_code(unsigned status)
         unsigned status;
         const char *code;
     } codes[] = {
-        {400, "bad_request"},
-        {401, "unauthorized"},
-        {403, "forbidden"},
-        {404, "not_found"},
-        {405, "method_not_allowed"},
-        {406, "not_acceptable"},
-        {409, "conflict"},
-        {413, "too_large"},
-        {415, "unsupported_media_type"},
-        {422, "unprocessable"},
-        {431, "head_too_large"},
-        {500, "internal"},
-        {503, "unavailable"},
-        {505, "http_version_not_supported"},
+        {400, "bad_request"},   {401, "unauthorized"},       {403, "forbidden"},
+        {404, "not_found"},     {405, "method_not_allowed"}, {406, "not_acceptable"},
+        {409, "conflict"},      {413, "too_large"},          {415, "unsupported_media_type"},
+        {422, "unprocessable"}, {429, "too_many_requests"},  {431, "head_too_large"},
+        {500, "internal"},      {503, "unavailable"},        {505, "http_version_not_supported"},
     };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (codes[i].status == status) {
@@ -43,7 +34,7 @@ const char *refuse_code(unsigned status)
 
 /* OTLP paths, but not the explorer that shares /v1/traces; where an exporter goes that was given no path, or
  * that sends a signal still in development; and whoever sends protobuf. */
-static bool wants_status(struct http_request *request)
+bool refuse_is_to_exporter(struct http_request *request)
 {
     static const char development[] = "/v1development/";
     static const char protobuf[] = "application/x-protobuf";
@@ -71,7 +62,7 @@ static struct bytes json_body(struct arena *arena, const char *code, const char 
     return body;
 }
 
-size_t refuse_headers(struct http_answer *answer)
+static size_t headers_begin(struct http_answer *answer)
 {
     answer->headers[0] = (struct http_header){"x-content-type-options", "nosniff"};
     answer->headers[1] = (struct http_header){"cache-control", "no-store"};
@@ -83,7 +74,7 @@ static bool is_export(struct http_request *request, const struct exchange *excha
 {
     return http_method(request) == HTTP_METHOD_POST && !exchange->credential.is_session &&
            (exchange->match.route == NULL || exchange->match.route->scope == API_SCOPE_INGEST ||
-            wants_status(request));
+            refuse_is_to_exporter(request));
 }
 
 /* The set-up page shows it (GET /v1/refusal). Only what its sender has to change: not an overload. */
@@ -104,7 +95,7 @@ void refuse_fill(struct http_request *request, unsigned status, const char *code
                  const char *message, const char *allow, struct http_answer *ret_answer)
 {
     refusal_note(request, status, message);
-    if (wants_status(request)) {
+    if (refuse_is_to_exporter(request)) {
         ingest_status_answer(request, status, message, ret_answer);
         return;
     }
@@ -113,7 +104,7 @@ void refuse_fill(struct http_request *request, unsigned status, const char *code
         .content_type = "application/json",
         .body = json_body(http_arena(request), code, message),
     };
-    size_t count = refuse_headers(ret_answer);
+    size_t count = headers_begin(ret_answer);
     if (allow != NULL) {
         ret_answer->headers[count++] = (struct http_header){"allow", allow};
     }

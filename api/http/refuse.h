@@ -8,12 +8,12 @@
 /* The code that goes with a status when nothing more is known: 404 "not_found", 503 "unavailable". */
 const char *refuse_code(unsigned status);
 
+/* Is it told by a Status, because an exporter asks? */
+bool refuse_is_to_exporter(struct http_request *request);
+
 /* Fills the answer. 503 carries Retry-After: 1, 409 x-should-retry: false, 401 WWW-Authenticate. `allow` may be
  * NULL. Borrows nothing: texts are copied. */
 void refuse_fill(struct http_request *request, unsigned status, const char *code,
                  const char *message, const char *allow, struct http_answer *ret_answer);
-
-/* The headers that every JSON answer carries; returns how many. */
-size_t refuse_headers(struct http_answer *answer);
 
 #endif

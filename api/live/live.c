@@ -318,7 +318,9 @@ static bool listener_add(struct live *live, struct exchange *exchange)
     static const struct http_answer head = {
         .status = 200,
         .content_type = type_events,
-        .headers = {{"cache-control", "no-store"}, {"x-accel-buffering", "no"}},
+        .headers = {{"cache-control", "no-store"},
+                    {"x-content-type-options", "nosniff"},
+                    {"x-accel-buffering", "no"}},
     };
     struct channel *channel = channel_of(live, exchange_project(exchange));
     struct listener *listener = mem_zero(1, sizeof *listener);

@@ -1,5 +1,5 @@
-/* GET, POST /v1/keys and DELETE /v1/keys/{keyId}: the project's API keys; GET /v1/refusal, what one of them was
- * refused. */
+/* GET, POST /v1/keys, DELETE /v1/keys/{keyId} and POST /v1/keys/{keyId}/rotate: the project's API keys; GET
+ * /v1/refusal, what one of them was refused. */
 #include <stdio.h>
 
 #include "api/api.h"
@@ -210,6 +210,108 @@ void rest_key_create(struct exchange *exchange)
     }
     if (making_read(exchange, making)) {
         err_t err = making_send(exchange, making);
+        if (!err_is_ok(err)) {
+            exchange_fail(exchange, err, &(struct detail){0});
+        }
+    }
+}
+
+/* --- a new one for an old one --------------------------------------------------------------------------- */
+
+struct rotation {
+    struct uuid old;
+    struct unix_ns ends;
+    char text[KEY_TEXT_BYTES];
+};
+
+/* {"graceSeconds": n}; no body, and none of it, is the default. False: answered. */
+static bool grace_read(struct exchange *exchange, int64_t *ret_grace_s)
+{
+    struct bytes body = http_body(exchange_http(exchange));
+    struct detail detail = {0};
+    json_t *json = NULL;
+    *ret_grace_s = KEY_GRACE_S;
+    if (body.len == 0) {
+        return true;
+    }
+    err_t err = intake_json(body, &detail, &json);
+    if (!err_is_ok(err)) {
+        exchange_error(exchange, 400, "invalid_json", "the body is not JSON: %s",
+                       detail_or_text(&detail, err));
+        return false;
+    }
+    const json_t *grace = json_object_get(json, "graceSeconds");
+    bool is_good = json_is_object(json);
+    if (is_good && grace != NULL) {
+        *ret_grace_s = json_integer_value(grace);
+        is_good = json_is_integer(grace) && *ret_grace_s >= 0 && *ret_grace_s <= KEY_GRACE_S_MAX;
+    }
+    json_decref(json);
+    if (!is_good) {
+        bad(exchange, "graceSeconds must be a whole number from 0 to 2592000 in a JSON object");
+    }
+    return is_good;
+}
+
+static void rotated_answer(struct exchange *exchange, const struct bus_reply *replies,
+                           void *context)
+{
+    const struct rotation *rotation = context;
+    struct out out;
+    if (uuid_equal(replies[0].conversation, (struct uuid){{0}})) {
+        exchange_error(exchange, 404, "not_found", "there is no such key that is not revoked yet");
+        return;
+    }
+    out_init(&out);
+    out_object(&out, NULL);
+    out_object(&out, "data");
+    out_uuid(&out, "id", replies[0].conversation);
+    out_text(&out, "hint", bytes_of(rotation->text, KEY_HINT_CHARS));
+    out_time(&out, "createdAt", replies[0].created, 3);
+    out_uuid(&out, "replaces", rotation->old);
+    out_time(&out, "replacedUntil", rotation->ends, 3);
+    out_word(&out, "key", rotation->text);
+    out_end_object(&out);
+    out_end_object(&out);
+    out_answer(&out, exchange);
+}
+
+static FALLIBLE rotation_send(struct exchange *exchange, struct rotation *rotation, int64_t grace_s)
+{
+    struct key_hash hash;
+    struct unix_ns now = clock_unix();
+    rotation->ends = (struct unix_ns){now.ns + grace_s * NS_PER_S};
+    struct bus_message message = {.id = uuid_make(),
+                                  .what = BUS_WHAT_KEY_CHANGE,
+                                  .key_change = {.project = exchange_project(exchange),
+                                                 .key = uuid_make(),
+                                                 .by = exchange_key(exchange),
+                                                 .at = now,
+                                                 .is_rotated = true,
+                                                 .replaces = rotation->old,
+                                                 .ends = rotation->ends}};
+    TRY(key_text_make(rotation->text));
+    TRY(key_text_hash(bytes_of_text(rotation->text), &hash));
+    message.key_change.hint = bytes_of(rotation->text, KEY_HINT_CHARS);
+    memcpy(message.key_change.hash, hash.b, sizeof hash.b);
+    event_send(exchange, &message, 1, rotated_answer, rotation);
+    return OK;
+}
+
+void rest_key_rotate(struct exchange *exchange)
+{
+    int64_t grace_s = 0;
+    struct rotation *rotation = arena_zero(exchange_arena(exchange), 1, sizeof *rotation);
+    if (rotation == NULL) {
+        exchange_fail(exchange, FAIL(NO_SPACE), &(struct detail){0});
+        return;
+    }
+    if (!uuid_from_text(bytes_of_text(exchange_path_part(exchange, 0)), &rotation->old)) {
+        exchange_error(exchange, 404, "not_found", "there is no such key");
+        return;
+    }
+    if (grace_read(exchange, &grace_s)) {
+        err_t err = rotation_send(exchange, rotation, grace_s);
         if (!err_is_ok(err)) {
             exchange_fail(exchange, err, &(struct detail){0});
         }

@@ -56,6 +56,7 @@ exchange_fn rest_key_list;
 exchange_fn rest_refusal;
 exchange_fn rest_key_create;
 exchange_fn rest_key_revoke;
+exchange_fn rest_key_rotate;
 
 /* GET /v1/agent: what calls and chats named */
 exchange_fn rest_agents;

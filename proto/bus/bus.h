@@ -39,9 +39,16 @@ typedef void bus_announcement_fn(void *context, struct bytes wire);
  * bus. */
 typedef void bus_gap_fn(void *context);
 
+/* What tls+tcp:// needs, PEM files; read when the bus is opened, not kept. NULL or empty: no such address. */
+struct bus_tls {
+    const char *cert; /* this side's certificate, its chain and its private key in one file */
+    const char *ca;   /* who signed the other side's */
+};
+
 struct bus_client_options {
-    const char
-        *addresses; /* comma list, one per correlator: ipc:///path, tcp://..., tls+tcp://... */
+    /* comma list, one per correlator: ipc:///path, tls+tcp://name:port, tcp://loopback:port */
+    const char *addresses;
+    struct bus_tls tls;
     const char *event_addresses;          /* comma list; NULL or empty: no announcements */
     bus_announcement_fn *on_announcement; /* may be NULL */
     bus_gap_fn *on_gap;                   /* may be NULL */
@@ -73,6 +80,7 @@ typedef void bus_work_fn(void *context, struct bus_work *work);
 
 struct bus_server_options {
     const char *address;
+    struct bus_tls tls;
     const char *event_address; /* NULL or empty: announces nothing */
     bus_work_fn *on_work;
     void *context;

@@ -7,6 +7,7 @@
 
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
+#include "proto/bus/bus.h"
 
 enum {
     BUS_ADDRESS_BYTES = 256,
@@ -23,8 +24,9 @@ struct bus_addresses {
     size_t count;
 };
 
-/* Splits a comma list and checks each address. NULL and "" give none. Errors: BAD_CONFIG, detail says. */
-FALLIBLE bus_addresses_read(const char *list, struct detail *detail,
+/* Splits a comma list and checks each address: plain tcp:// stays on loopback, tls+tcp:// needs its files. NULL and ""
+ * give none. Errors: BAD_CONFIG, detail says. */
+FALLIBLE bus_addresses_read(const char *list, const struct bus_tls *tls, struct detail *detail,
                             struct bus_addresses *ret_addresses);
 
 /* Translates nng's result of opening `address`: BAD_CONFIG, MEMORY or SYSTEM. */

@@ -17,6 +17,7 @@
 #include "proto/base/mem.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/bus_address.h"
+#include "proto/bus/bus_tls.h"
 
 #include "proto/base/banned.h"
 
@@ -510,11 +511,13 @@ static void *listener_run(void *context)
 
 /* --- open and close --------------------------------------------------------------------------------- */
 
-static FALLIBLE dial(nng_socket socket, const char *address, struct detail *detail)
+static FALLIBLE dial(nng_socket socket, const char *address, const struct bus_tls *tls,
+                     struct detail *detail)
 {
     nng_dialer dialer = NNG_DIALER_INITIALIZER;
     int result = nng_dialer_create(&dialer, socket, address);
     if (result == 0) {
+        TRY(bus_tls_dialer(dialer, address, tls, detail)); /* the socket closes its dialers */
         result = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     }
     if (result == 0) {
@@ -544,7 +547,8 @@ static void on_events_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
     gap_tell(context);
 }
 
-static FALLIBLE peer_open(struct peer *peer, const char *address, struct detail *detail)
+static FALLIBLE peer_open(struct peer *peer, const char *address, const struct bus_tls *tls,
+                          struct detail *detail)
 {
     int result = nng_req0_open(&peer->socket);
     if (result != 0) {
@@ -561,20 +565,21 @@ static FALLIBLE peer_open(struct peer *peer, const char *address, struct detail 
     if (result != 0) {
         return bus_open_failed(result, "opening", address, detail);
     }
-    return dial(peer->socket, address, detail);
+    return dial(peer->socket, address, tls, detail);
 }
 
-static FALLIBLE open_peers(struct bus_client *client, const char *list, struct detail *detail)
+static FALLIBLE open_peers(struct bus_client *client, const struct bus_client_options *options,
+                           struct detail *detail)
 {
     struct bus_addresses addresses = {.count = 0};
-    TRY(bus_addresses_read(list, detail, &addresses));
+    TRY(bus_addresses_read(options->addresses, &options->tls, detail, &addresses));
     if (addresses.count == 0) {
         detail_set(detail, "the bus needs the address of at least one correlator");
         return FAIL(BAD_CONFIG);
     }
     for (size_t i = 0; i < addresses.count; i++) {
         client->peers_count = i + 1;
-        TRY(peer_open(&client->peers[i], addresses.text[i], detail));
+        TRY(peer_open(&client->peers[i], addresses.text[i], &options->tls, detail));
     }
     return OK;
 }
@@ -583,7 +588,7 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
                             struct detail *detail)
 {
     struct bus_addresses addresses = {.count = 0};
-    TRY(bus_addresses_read(options->event_addresses, detail, &addresses));
+    TRY(bus_addresses_read(options->event_addresses, &options->tls, detail, &addresses));
     if (addresses.count == 0 || options->on_announcement == NULL) {
         return OK;
     }
@@ -606,7 +611,7 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
         return bus_open_failed(result, "opening", options->event_addresses, detail);
     }
     for (size_t i = 0; i < addresses.count; i++) {
-        TRY(dial(client->events, addresses.text[i], detail));
+        TRY(dial(client->events, addresses.text[i], &options->tls, detail));
     }
     if (pthread_create(&client->listener, NULL, listener_run, client) != 0) {
         return FAIL(SYSTEM);
@@ -627,7 +632,7 @@ err_t bus_client_open(const struct bus_client_options *options, struct detail *d
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->changed, NULL);
     err_t err = OK;
-    TRY_OUT(open_peers(client, options->addresses, detail));
+    TRY_OUT(open_peers(client, options, detail));
     TRY_OUT(open_events(client, options, detail));
     if (pthread_create(&client->minder, NULL, minder_run, client) != 0) {
         TRY_OUT(FAIL(SYSTEM));

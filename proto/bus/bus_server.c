@@ -10,6 +10,7 @@
 #include "proto/base/mem.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/bus_address.h"
+#include "proto/bus/bus_tls.h"
 
 #include "proto/base/banned.h"
 
@@ -189,7 +190,8 @@ void bus_server_announce(struct bus_server *server, struct bytes wire)
     pthread_mutex_unlock(&server->announcing);
 }
 
-static FALLIBLE listen_on(nng_socket socket, const char *address, struct detail *detail)
+static FALLIBLE listen_on(nng_socket socket, const char *address, const struct bus_tls *tls,
+                          struct detail *detail)
 {
     nng_listener listener = NNG_LISTENER_INITIALIZER;
     int result = nng_listener_create(&listener, socket, address);
@@ -197,6 +199,7 @@ static FALLIBLE listen_on(nng_socket socket, const char *address, struct detail 
         result = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
     }
     if (result == 0) {
+        TRY(bus_tls_listener(listener, address, tls, detail)); /* the socket closes it */
         result = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, BUS_WIRE_BYTES_MAX);
     }
     if (result == 0) {
@@ -209,7 +212,7 @@ static FALLIBLE open_sockets(struct bus_server *server, const struct bus_server_
                              struct detail *detail)
 {
     struct bus_addresses addresses = {.count = 0};
-    TRY(bus_addresses_read(options->address, detail, &addresses));
+    TRY(bus_addresses_read(options->address, &options->tls, detail, &addresses));
     if (addresses.count != 1) {
         detail_set(detail, "a correlator listens on one bus address, not on %zu", addresses.count);
         return FAIL(BAD_CONFIG);
@@ -219,8 +222,8 @@ static FALLIBLE open_sockets(struct bus_server *server, const struct bus_server_
         return bus_open_failed(result, "opening", options->address, detail);
     }
     server->has_socket = true;
-    TRY(listen_on(server->socket, addresses.text[0], detail));
-    TRY(bus_addresses_read(options->event_address, detail, &addresses));
+    TRY(listen_on(server->socket, addresses.text[0], &options->tls, detail));
+    TRY(bus_addresses_read(options->event_address, &options->tls, detail, &addresses));
     if (addresses.count == 0) {
         return OK;
     }
@@ -233,7 +236,7 @@ static FALLIBLE open_sockets(struct bus_server *server, const struct bus_server_
     if (result != 0) {
         return bus_open_failed(result, "opening", options->event_address, detail);
     }
-    return listen_on(server->events, addresses.text[0], detail);
+    return listen_on(server->events, addresses.text[0], &options->tls, detail);
 }
 
 static FALLIBLE make_works(struct bus_server *server, size_t count, struct detail *detail)

@@ -183,7 +183,7 @@ struct bus_call_event {
     bool is_skipped;
 };
 
-/* An API key made or revoked on the pages. */
+/* An API key made, rotated or revoked on the pages. */
 struct bus_key_change {
     struct uuid project;
     struct uuid key;
@@ -194,6 +194,9 @@ struct bus_key_change {
     struct bytes hint;
     uint8_t hash[32];
     unsigned scopes;
+    bool is_rotated; /* name and scopes are those of `replaces`, which works until `ends` */
+    struct uuid replaces;
+    struct unix_ns ends;
 };
 
 struct bus_key_used {

@@ -248,6 +248,10 @@ static void key_change_fill(const struct bus_key_change *change, Calltrace__Bus_
     out->hint = borrow(change->hint);
     out->hash = BORROW_ARRAY(change->hash);
     out->scopes = change->scopes;
+    if (change->is_rotated) {
+        out->replaces = BORROW_ARRAY(change->replaces.b);
+        out->ends_ns = change->ends.ns;
+    }
 }
 
 err_t bus_message_pack(const struct bus_message *message, struct arena *scratch, struct buf *out)

@@ -382,7 +382,12 @@ static FALLIBLE key_change_read(const Calltrace__Bus__KeyChange *wire, struct de
     change->name = view(wire->name);
     change->hint = view(wire->hint);
     change->scopes = wire->scopes;
-    return OK;
+    change->is_rotated = wire->replaces.len > 0;
+    change->ends.ns = wire->ends_ns;
+    return change->is_rotated
+               ? take_fixed(wire->replaces, change->replaces.b, sizeof change->replaces.b,
+                            "an API key's id is not 16 bytes", detail)
+               : OK;
 }
 
 /* Says so when one of ours, and not the data, was too small. */

@@ -18,7 +18,8 @@
  * ones after draining), more bytes in flight than allowed (drained, then 503 with Retry-After: 1). What
  * such a refusal says is up to on_refuse, because OTLP paths answer in the request's encoding.
  *
- * A peer that stops is cut off: a head that is not complete within idle_s after the last answer, a body
+ * A peer that stops is cut off: a connection that asks for nothing within idle_s after its last answer; a head that is
+ * not complete within head_ms_max of its first line, or a new connection's, handshake included, of its beginning; a body
  * within body_ms_max, an answer read slower than HTTP_READ_BYTES_PER_S after body_ms_max.
  *
  * An answer given at the head is sent at once and ends the connection when a long or chunked body would
@@ -86,13 +87,14 @@ struct http_handlers {
 
 struct http_options {
     const char *addresses; /* comma list "[::]:4318,127.0.0.1:80" */
-    const char *tls_cert;  /* PEM paths; both NULL: plain HTTP */
+    const char *tls_cert;  /* PEM paths; both NULL: plain HTTP; one HTTPS server a process */
     const char *tls_key;
     struct http_handlers handlers;
     unsigned threads;
     unsigned connections_max;
     unsigned connections_per_address_max; /* 0: no such bound */
     unsigned idle_s;
+    unsigned head_ms_max; /* 0: idle_s */
     unsigned body_ms_max;
     size_t arena_bytes_max;    /* of one request */
     size_t inflight_bytes_max; /* bodies of all requests of this server */
@@ -107,6 +109,14 @@ void http_server_drain(struct http_server *server);
 
 /* After this returned no callback runs. Requests not yet answered must be answered before. NULL is fine. */
 void http_server_stop(struct http_server *server);
+
+/* Reads certificate and key anew: when asked to, else when a file has changed since it was last read. Connections stay;
+ * handshakes from now on get the new one. On an error the old one stays. Thread: any. Errors: BAD_CONFIG, MEMORY. */
+FALLIBLE http_server_renew(struct http_server *server, bool is_asked, struct detail *detail,
+                           bool *ret_is_read);
+
+/* When the certificate ends, in seconds since 1970; 0: plain HTTP. */
+int64_t http_server_cert_ends_s(struct http_server *server);
 
 size_t http_server_inflight_bytes(const struct http_server *server);
 unsigned http_server_connections(const struct http_server *server);

@@ -14,6 +14,7 @@
 
 #include "proto/http/context.h"
 #include "proto/http/http.h"
+#include "proto/http/tls.h"
 #include "proto/http/uri.h"
 
 enum { HTTP_ADDRESSES_MAX = 8 };
@@ -99,13 +100,14 @@ struct http_server {
     struct http_handlers handlers;
     unsigned connections_max;
     unsigned idle_s;
+    int64_t head_ms_max;
     unsigned body_ms_max;
     size_t arena_bytes_max;
     size_t inflight_bytes_max;
     struct MHD_Daemon *daemons[HTTP_ADDRESSES_MAX];
     size_t daemons_count;
     unsigned port;
-    bool is_tls;
+    struct tls *tls; /* NULL: plain HTTP */
     uint64_t id_seed;
     _Atomic uint64_t id_next;
     _Atomic size_t inflight_bytes;

@@ -89,6 +89,15 @@ static bool body_grow(struct http_request *request, size_t need)
 
 /* --- the end of a request --------------------------------------------------------------------------- */
 
+/* NULL: memory ran out when it began. */
+static struct connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* Its first line is here, the rest of its head still to come. */
 void *request_new(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct http_server *server = cls;
@@ -98,6 +107,8 @@ void *request_new(void *cls, const char *target, struct MHD_Connection *mhd)
     }
     request->server = server;
     request->mhd = mhd;
+    request->connection = connection_of(mhd);
+    connection_wait_for(request->connection, WAIT_FOR_HEAD, server->head_ms_max);
     request->began = clock_mono();
     arena_init(&request->arena, server->arena_bytes_max);
     request->uri_err = uri_parse(&request->arena, target, &request->uri_detail, &request->uri);
@@ -344,9 +355,6 @@ static enum MHD_Result head_decided(struct http_request *request);
 
 static void head_identify(struct http_request *request, const char *method)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    request->connection = info == NULL ? NULL : info->socket_context;
     const char *given = http_header(request, "x-request-id");
     if (context_id_is_good(given)) {
         memcpy(request->id, given, strlen(given) + 1);
@@ -572,7 +580,7 @@ enum http_method http_method(const struct http_request *request)
 
 bool http_is_tls(const struct http_request *request)
 {
-    return request->server->is_tls;
+    return request->server->tls != NULL;
 }
 
 const char *http_method_name(const struct http_request *request)

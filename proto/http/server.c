@@ -8,7 +8,6 @@
 
 #include <utlist.h>
 
-#include "proto/base/buf.h"
 #include "proto/base/check.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
@@ -23,11 +22,16 @@ enum {
     SWEEP_MS = 250,
     /* libmicrohttpd's memory of one connection: half of it is where a head is read. */
     CONNECTION_BYTES = LIMIT_HEAD_BYTES * 2,
-    PEM_BYTES_MAX = 1 << 20,
     STOP_WAIT_MS = 30000,
+    /* Between the time after which a handshake is cut off and the one from which nobody can be in it any more. */
+    HANDSHAKE_MARGIN_S = 60,
 };
 
-static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+/* TLS 1.2 with forward secrecy and authenticated encryption alone, which is what TLS 1.3 has by itself. */
+static const char tls_priorities[] =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"
+    "-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:"
+    "-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE";
 
 void connection_wait_for(struct connection *connection, enum wait_for what, int64_t within_ms)
 {
@@ -66,7 +70,7 @@ static void connection_begin(struct http_server *server, struct MHD_Connection *
         return; /* libmicrohttpd's own idle timeout still holds */
     }
     connection->fd = info->connect_fd;
-    connection_wait_for(connection, WAIT_FOR_HEAD, (int64_t)server->idle_s * MS_PER_S);
+    connection_wait_for(connection, WAIT_FOR_HEAD, server->head_ms_max);
     (void)pthread_mutex_lock(&server->lock);
     DL_PREPEND(server->connections, connection);
     (void)pthread_mutex_unlock(&server->lock);
@@ -152,51 +156,13 @@ __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const ch
     }
 }
 
-/* The whole PEM file as text, given. */
-static err_t pem_read(const char *path, struct detail *detail, char **ret_text)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        char text[128];
-        detail_set(detail, "%s: %s", path, strerror_r(errno, text, sizeof text));
-        return FAIL(BAD_CONFIG);
-    }
-    struct buf buf;
-    buf_init(&buf, PEM_BYTES_MAX);
-    char chunk[4096];
-    size_t got = 0;
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0) {
-        buf_add(&buf, bytes_of(chunk, got));
-    }
-    bool is_read = ferror(file) == 0;
-    (void)fclose(file); /* only read */
-    buf_add_u8(&buf, '\0');
-    if (!is_read || !err_is_ok(buf_err(&buf))) {
-        buf_fini(&buf);
-        detail_set(detail, "%s cannot be read as a PEM file", path);
-        return FAIL(BAD_CONFIG);
-    }
-    size_t len = 0;
-    uint8_t *text = buf_take(&buf, &len);
-    *ret_text = (char *)text;
-    return OK;
-}
-
-struct tls_files {
-    char *cert;
-    char *key;
-};
-
-static err_t daemon_start(struct http_server *server, const struct http_options *options,
-                          const struct tls_files *tls, int fd)
+static err_t daemon_start(struct http_server *server, const struct http_options *options, int fd)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem items[8];
     size_t count = 0;
-    if (tls->cert != NULL) {
+    if (server->tls != NULL) {
         flags |= MHD_USE_TLS;
-        items[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert};
-        items[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key};
     }
     if (options->threads > 1) {
         items[count++] =
@@ -224,8 +190,8 @@ static err_t daemon_start(struct http_server *server, const struct http_options 
         server->idle_s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_NOTIFY_COMPLETED, request_over, server, MHD_OPTION_URI_LOG_CALLBACK, request_new,
         server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, items, tls->cert != NULL ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure,
-        MHD_OPTION_END);
+        MHD_OPTION_ARRAY, items, server->tls != NULL ? MHD_OPTION_ARRAY : MHD_OPTION_END, secure,
+        MHD_OPTION_HTTPS_CERT_CALLBACK, tls_retrieve, MHD_OPTION_END);
     if (daemon == NULL) {
         return FAIL(BAD_CONFIG);
     }
@@ -234,7 +200,7 @@ static err_t daemon_start(struct http_server *server, const struct http_options 
 }
 
 static err_t addresses_start(struct http_server *server, const struct http_options *options,
-                             const struct tls_files *tls, struct detail *detail)
+                             struct detail *detail)
 {
     char address[LISTEN_ADDRESS_BYTES];
     const char *list = options->addresses;
@@ -246,7 +212,7 @@ static err_t addresses_start(struct http_server *server, const struct http_optio
         int fd = -1;
         TRY(listen_open(address, detail, &fd));
         unsigned port = listen_port(fd);
-        err_t err = daemon_start(server, options, tls, fd);
+        err_t err = daemon_start(server, options, fd);
         if (!err_is_ok(err)) {
             (void)close(fd); /* nothing was accepted from it */
             detail_prefix(detail, "cannot serve on %s", address);
@@ -261,8 +227,8 @@ static err_t addresses_start(struct http_server *server, const struct http_optio
     return OK;
 }
 
-static err_t tls_read(const struct http_options *options, struct detail *detail,
-                      struct tls_files *ret_tls)
+static err_t tls_open(struct http_server *server, const struct http_options *options,
+                      struct detail *detail)
 {
     if (options->tls_cert == NULL && options->tls_key == NULL) {
         return OK;
@@ -271,8 +237,9 @@ static err_t tls_read(const struct http_options *options, struct detail *detail,
         detail_set(detail, "a certificate needs its key, and a key its certificate");
         return FAIL(BAD_CONFIG);
     }
-    TRY(pem_read(options->tls_cert, detail, &ret_tls->cert));
-    return pem_read(options->tls_key, detail, &ret_tls->key);
+    return tls_new(options->tls_cert, options->tls_key,
+                   (unsigned)(server->head_ms_max / MS_PER_S) + HANDSHAKE_MARGIN_S, detail,
+                   &server->tls);
 }
 
 static err_t server_new(const struct http_options *options, struct http_server **ret_server)
@@ -282,9 +249,10 @@ static err_t server_new(const struct http_options *options, struct http_server *
         return FAIL(MEMORY);
     }
     server->handlers = options->handlers;
-    server->is_tls = options->tls_cert != NULL;
     server->connections_max = listen_files_raise(options->connections_max);
     server->idle_s = options->idle_s;
+    server->head_ms_max = options->head_ms_max > 0 ? (int64_t)options->head_ms_max
+                                                   : (int64_t)options->idle_s * MS_PER_S;
     server->body_ms_max = options->body_ms_max;
     server->arena_bytes_max = options->arena_bytes_max;
     server->inflight_bytes_max = options->inflight_bytes_max;
@@ -304,13 +272,12 @@ err_t http_server_start(const struct http_options *options, struct detail *detai
                         struct http_server **ret_server)
 {
     struct http_server *server = NULL;
-    struct tls_files tls = {0};
     err_t err = OK;
-    TRY_OUT(tls_read(options, detail, &tls));
     TRY_OUT(server_new(options, &server));
+    TRY_OUT(tls_open(server, options, detail));
     TRY_OUT(linger_new(&server->linger));
     start_detail = detail;
-    err = addresses_start(server, options, &tls, detail);
+    err = addresses_start(server, options, detail);
     start_detail = NULL;
     TRY_OUT(err);
     atomic_store(&server->is_sweeping, true);
@@ -323,8 +290,6 @@ err_t http_server_start(const struct http_options *options, struct detail *detai
     *ret_server = server;
     server = NULL;
 out:
-    mem_free(tls.cert); /* libmicrohttpd has parsed them */
-    mem_free(tls.key);
     http_server_stop(server);
     return err;
 }
@@ -367,8 +332,22 @@ void http_server_stop(struct http_server *server)
         (void)pthread_join(server->sweeper, NULL);
     }
     linger_free(server->linger);
+    tls_free(server->tls);
     (void)pthread_mutex_destroy(&server->lock);
     mem_free(server);
+}
+
+err_t http_server_renew(struct http_server *server, bool is_asked, struct detail *detail,
+                        bool *ret_is_read)
+{
+    bool is_wanted = server->tls != NULL && (is_asked || tls_is_changed(server->tls));
+    *ret_is_read = is_wanted;
+    return is_wanted ? tls_reload(server->tls, detail) : OK;
+}
+
+int64_t http_server_cert_ends_s(struct http_server *server)
+{
+    return server->tls == NULL ? 0 : tls_ends_s(server->tls);
 }
 
 size_t http_server_inflight_bytes(const struct http_server *server)

@@ -39,8 +39,7 @@ servers_wanted() { # what this calltrace consists of: outside servers are not ou
 # --- up -----------------------------------------------------------------------------------------
 
 daemons_config() { # PORT ADMIN_API ADMIN_CORRELATOR
-    local postgres redis
-    postgres=$(postgres_conninfo)
+    local redis
     redis=$(redis_address)
     owned_file "$state/etc/api.conf" <<TEXT
 # Written anew by every ./calltrace up. "calltrace-api config" explains every row.
@@ -48,7 +47,7 @@ listen = [::]:$1
 tls_cert = $state/tls/server.pem
 tls_key = $state/tls/server.key
 admin_listen = 127.0.0.1:$2
-postgres = $postgres
+postgres = $(postgres_conninfo api)
 secrets_key_file = $state/keys/secrets-key
 pages_dir = $pages
 listen_pages = ${ui_port:+127.0.0.1:$ui_port}
@@ -59,8 +58,9 @@ TEXT
 # Written anew by every ./calltrace up. "calltrace-correlator config" explains every row.
 bus = ipc://$run/bus
 bus_events = ipc://$run/events
-postgres = $postgres
+postgres = $(postgres_conninfo correlator)
 redis = $redis
+$(if [ -z "${CALLTRACE_REDIS:-}" ]; then printf 'redis_user = calltrace\nredis_password = %s' "$(redis_password)"; fi)
 admin_listen = 127.0.0.1:$3
 TEXT
 }
@@ -332,8 +332,13 @@ command_admin() {
     fi
     api=$(cat "$state/api-program")
     # An outside Postgres need not be named again.
-    CALLTRACE_POSTGRES=$(sed -n 's/^postgres = //p' "$state/etc/api.conf")
-    admin "$@"
+    if [ -e "$state/outside-postgres" ]; then
+        CALLTRACE_POSTGRES=$(sed -n 's/^postgres = //p' "$state/etc/api.conf")
+    fi
+    case ${1:-} in
+        migrate | role) admin_as '' "$@" ;;
+        *) admin "$@" ;;
+    esac
 }
 
 # --- demo ---------------------------------------------------------------------------------------

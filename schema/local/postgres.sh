@@ -22,11 +22,13 @@ postgres_find() { # prints the directory of the server's programs; nothing when 
     echo "$found"
 }
 
-postgres_conninfo() {
+# The owner (user calltrace) migrates; api, correlator and command line have roles of their own. An outside server is
+# used as the user it is given with.
+postgres_conninfo() { # [ROLE: api, correlator, admin]
     if [ -n "${CALLTRACE_POSTGRES:-}" ]; then
         echo "$CALLTRACE_POSTGRES"
     else
-        echo "host=$run dbname=calltrace user=calltrace"
+        echo "host=$run dbname=calltrace user=calltrace${1:+_$1}"
     fi
 }
 

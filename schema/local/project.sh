@@ -6,14 +6,26 @@ project=demo
 
 # Administration goes through calltrace-api's own commands; the password of an outside Postgres
 # stays in the environment, out of the process list.
-admin() {
-    CALLTRACE_POSTGRES=$(postgres_conninfo) CALLTRACE_SECRETS_KEY_FILE=$state/keys/secrets-key \
+admin_as() { # ROLE (empty: the owner) WORDS...
+    local role=$1
+    shift
+    CALLTRACE_POSTGRES=$(postgres_conninfo "$role") CALLTRACE_SECRETS_KEY_FILE=$state/keys/secrets-key \
         as_owner "$api" "$@"
+}
+
+admin() { admin_as admin "$@"; }
+
+schema_make() {
+    local role
+    admin_as '' migrate || return
+    if [ -z "${CALLTRACE_POSTGRES:-}" ]; then
+        for role in api correlator admin; do admin_as '' role login $role || return; done
+    fi
 }
 
 project_make() {
     local log=$var/migrate.log
-    if ! admin migrate >"$log" 2>&1; then
+    if ! schema_make >"$log" 2>&1; then
         tail -n 5 "$log" >&2
         die "the migration of the database failed; its log is $log"
     fi

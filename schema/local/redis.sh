@@ -12,9 +12,17 @@ redis_address() {
     fi
 }
 
-redis_config() {
+# The correlator's own user may do what its script needs, on its own keys; nobody else gets in.
+redis_password() {
+    [ -s "$state/keys/redis-password" ] || openssl rand -hex 24 | owned_file "$state/keys/redis-password"
+    cat "$state/keys/redis-password"
+}
+
+redis_config() { # PASSWORD RULES
     cat <<TEXT
 # Written anew by every ./calltrace up.
+user default off
+user calltrace on >$1 $2
 port 0
 unixsocket $run/redis.sock
 unixsocketperm 700
@@ -29,10 +37,12 @@ TEXT
 redis_is_up() { [ -S "$run/redis.sock" ]; }
 
 redis_start() {
-    local program
+    local program password rules
     program=$(redis_find)
     [ -n "$program" ] || die "there is no Redis server on this machine (no redis-server found)"
-    redis_config | owned_file "$state/etc/redis.conf"
+    password=$(redis_password)
+    rules=$(cat "$top/schema/redis/user.rules")
+    redis_config "$password" "$rules" | owned_file "$state/etc/redis.conf"
     rm -f "$run/redis.sock"
     process_start redis "$program" "$state/etc/redis.conf"
     server_wait redis 30 redis_is_up

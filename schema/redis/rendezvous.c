@@ -27,6 +27,7 @@ static const char *const op_names[MEET_COUNT] = {
 
 struct rendezvous {
     struct rendezvous_address address;
+    char *user; /* NULL: Redis' default user */
     char *password;
     struct timeval timeout;
     redisContext *context;
@@ -40,6 +41,16 @@ static struct timeval timeval_of_ms(int64_t ms)
     return (struct timeval){.tv_sec = ms / MS_PER_S, .tv_usec = ms % MS_PER_S * 1000};
 }
 
+/* A copy; NULL for none. */
+static FALLIBLE text_keep(const char *text, char **ret_text)
+{
+    if (text == NULL || text[0] == '\0') {
+        return OK;
+    }
+    *ret_text = mem_text(text);
+    return *ret_text == NULL ? FAIL(MEMORY) : OK;
+}
+
 err_t rendezvous_new(const struct rendezvous_options *options, struct rendezvous **ret_rendezvous)
 {
     struct rendezvous *rendezvous = mem_zero(1, sizeof *rendezvous);
@@ -49,15 +60,16 @@ err_t rendezvous_new(const struct rendezvous_options *options, struct rendezvous
     rendezvous->address = options->address;
     rendezvous->timeout = timeval_of_ms(options->timeout_ms);
     rendezvous->pause_ms = RENDEZVOUS_PAUSE_MIN_MS;
-    if (options->password != NULL && options->password[0] != '\0') {
-        rendezvous->password = mem_text(options->password);
-        if (rendezvous->password == NULL) {
-            mem_free(rendezvous);
-            return FAIL(MEMORY);
-        }
+    err_t err = text_keep(options->user, &rendezvous->user);
+    if (err_is_ok(err)) {
+        err = text_keep(options->password, &rendezvous->password);
     }
-    *ret_rendezvous = rendezvous;
-    return OK;
+    if (err_is_ok(err)) {
+        *ret_rendezvous = rendezvous;
+    } else {
+        rendezvous_free(rendezvous);
+    }
+    return err;
 }
 
 static void disconnect(struct rendezvous *rendezvous)
@@ -72,6 +84,7 @@ void rendezvous_free(struct rendezvous *rendezvous)
 {
     if (rendezvous != NULL) {
         disconnect(rendezvous);
+        mem_free(rendezvous->user);
         mem_free(rendezvous->password);
         mem_free(rendezvous);
     }
@@ -121,13 +134,17 @@ static FALLIBLE authenticate(struct rendezvous *rendezvous, struct detail *detai
     if (rendezvous->password == NULL) {
         return OK;
     }
-    redisReply *reply = redisCommand(rendezvous->context, "AUTH %s", rendezvous->password);
+    /* Without a user's name the form that every Redis knows. */
+    redisReply *reply = rendezvous->user == NULL
+                            ? redisCommand(rendezvous->context, "AUTH %s", rendezvous->password)
+                            : redisCommand(rendezvous->context, "AUTH %s %s", rendezvous->user,
+                                           rendezvous->password);
     if (reply == NULL) {
         return away(rendezvous, rendezvous->context->errstr, detail);
     }
     bool is_refused = reply->type == REDIS_REPLY_ERROR;
     freeReplyObject(reply);
-    return is_refused ? away(rendezvous, "the password is refused", detail) : OK;
+    return is_refused ? away(rendezvous, "user or password are refused", detail) : OK;
 }
 
 static FALLIBLE connect_now(struct rendezvous *rendezvous, struct detail *detail)

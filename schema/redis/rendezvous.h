@@ -58,7 +58,8 @@ struct rendezvous;
 
 struct rendezvous_options {
     struct rendezvous_address address;
-    const char *password; /* copied; may be NULL or empty */
+    const char *user;     /* copied; may be NULL or empty: Redis' default user */
+    const char *password; /* copied; may be NULL or empty: Redis asks for none */
     int64_t timeout_ms;   /* of connecting, and of each answer; a slower Redis counts as away */
 };
 

@@ -3,6 +3,7 @@
 What needs a bare machine (packages, sudo, services) is proved by ./calltrace test fresh."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from support import paths
@@ -32,6 +34,8 @@ class Checkout:
         self.top.mkdir()
         shutil.copy(paths.ROOT / "calltrace", self.top)
         shutil.copytree(paths.ROOT / "schema" / "local", self.top / "schema" / "local")
+        (self.top / "schema" / "redis").mkdir()
+        shutil.copy(paths.ROOT / "schema" / "redis" / "user.rules", self.top / "schema" / "redis")
         (self.top / "tests" / "run").mkdir(parents=True)
         shutil.copy(paths.ROOT / "tests" / "run" / "demo.py", self.top / "tests" / "run")
         self.port = free_port()
@@ -136,6 +140,34 @@ def test_administration_and_the_key_that_seals_secrets(place):
     checkout.run("down")
     checkout.up()
     assert key_file.read_text() == sealing
+
+
+def row(file: Path, name: str) -> str:
+    return re.search(rf"^{name} = (.*)$", file.read_text(), re.M).group(1)
+
+
+def test_the_daemons_have_users_of_their_own(place):
+    checkout = place()
+    checkout.up()
+    checkout.run("demo")
+    users = set()
+    for daemon in ("api", "correlator"):
+        conninfo = row(checkout.var / "etc" / f"{daemon}.conf", "postgres")
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            users |= {user for (user,) in connection.execute(
+                "select usename from pg_stat_activity where application_name like 'calltrace-%'")}
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("create table x (y int)")
+    assert users == {"calltrace_api", "calltrace_correlator"}
+    config = checkout.var / "etc" / "correlator.conf"
+    path = row(config, "redis").removeprefix("unix:")
+    ask = ["redis-cli", "-s", path]
+    environment = {**os.environ, "REDISCLI_AUTH": row(config, "redis_password")}
+    anybody = subprocess.run([*ask, "ping"], capture_output=True, text=True, check=False)
+    assert "NOAUTH" in anybody.stdout + anybody.stderr
+    ours = [subprocess.run([*ask, "--user", row(config, "redis_user"), *words], capture_output=True, text=True,
+                           check=False, env=environment).stdout for words in (["ping"], ["flushall"])]
+    assert "PONG" in ours[0] and "NOPERM" in ours[1]
 
 
 def test_the_certificate_and_the_environment(place):

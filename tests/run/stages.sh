@@ -32,6 +32,7 @@ packages_python='
 python3-venv    module ensurepip
 procps          command ps
 iproute2        command ip
+systemd         command systemd-analyze
 '
 packages_browser='
 chromium          command chromium

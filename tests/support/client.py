@@ -8,12 +8,24 @@ import threading
 import time
 from dataclasses import dataclass
 
+from . import secrets
+
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
 
 class NoAnswer(Exception):
     """The request was sent, or half sent, and nobody answered."""
+
+
+def note_secrets(path: str, headers: dict):
+    """What of a request must not reach a log: keys, sessions, signatures, and tokens in addresses."""
+    for name, value in headers.items():
+        if name.lower() in ("authorization", "x-roark-api-key", "x-api-key", "x-vapi-secret", "x-vapi-signature"):
+            secrets.note(str(value or "").split(" ")[-1])
+        elif name.lower() == "cookie":
+            secrets.note(*(part.partition("=")[2] for part in str(value or "").split(";")[:2]))
+    secrets.note(path.partition("token=")[2])
 
 
 @dataclass
@@ -73,12 +85,14 @@ class Client:
         all_headers = dict(headers or {})
         if self.key is not None and "Authorization" not in all_headers:
             all_headers["Authorization"] = f"Bearer {self.key}"
+        note_secrets(path, all_headers)
         chunked = body is not None and not isinstance(body, (bytes, bytearray))
         try:
             connection = self._connection()
             connection.request(method, path, body, all_headers, encode_chunked=chunked)
             answer = connection.getresponse()
             response = Response(answer.status, answer.headers, answer.read())
+            note_secrets("", {"Cookie": answer.headers.get("Set-Cookie")})
             if answer.will_close:
                 self.close()
             return response

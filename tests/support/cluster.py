@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from . import paths
+from . import paths, secrets
 from .client import Client
 from .postgres import Postgres
 from .process import Process, free_port, wait_until
@@ -31,9 +31,10 @@ class Daemon(Process):
         self.rows = rows
         self.admin_port = admin_port
         self.port = port
+        self.wrap: list[str] = []  # what runs the program, when something does
 
     def start(self):
-        self.argv = [str(self.binary), "serve",
+        self.argv = [*self.wrap, str(self.binary), "serve",
                      *(f"--{name}={value}" for name, value in self.rows.items())]
         super().start()
 
@@ -91,7 +92,7 @@ class Cluster:
 
     def __init__(self, directory: Path, postgres: Postgres, redis: Redis, authority: Authority,
                  apis=1, correlators=1, api_rows=None, correlator_rows=None, env=None,
-                 build: Path | None = None, paired=False):
+                 build: Path | None = None, paired=False, wrap=None):
         self.directory = directory
         self.directory.mkdir(parents=True, exist_ok=True)
         self.postgres = postgres
@@ -102,14 +103,21 @@ class Cluster:
         secrets_key = self.directory / "secrets-key"
         secrets_key.touch(0o600)
         secrets_key.write_text(os.urandom(32).hex() + "\n")
+        secrets.note(secrets_key.read_text())
         self.api_rows = {"secrets_key_file": secrets_key, **(api_rows or {})}
         self.correlator_rows = dict(correlator_rows or {})
         self.env = {"CALLTRACE_LOG_LEVEL": "info", **(env or {})}
         self.database = postgres.new_database()
-        self.conninfo = postgres.conninfo(self.database)
+        self.conninfo = postgres.conninfo(self.database)  # the owner's
         self.correlators = [self._correlator(n) for n in range(correlators)]
         self.apis = [self._api(n, correlators) for n in range(apis)]
+        for daemon in self.daemons():
+            daemon.wrap = (wrap or {}).get(daemon.name.rstrip("0123456789"), [])
         self.context = authority.client_context()
+
+    def conninfo_of(self, role: str) -> str:
+        """As calltrace_api, calltrace_correlator or calltrace_admin."""
+        return self.postgres.conninfo(self.database, f"calltrace_{role}")
 
     def _bus(self, n: int) -> tuple[str, str]:
         return f"ipc://{self.directory}/bus{n}", f"ipc://{self.directory}/ev{n}"
@@ -117,8 +125,8 @@ class Cluster:
     def _correlator(self, n: int) -> Daemon:
         bus, events = self._bus(n)
         admin_port = free_port()
-        rows = {"bus": bus, "bus_events": events, "postgres": self.conninfo,
-                "redis": self.redis.address, "admin_listen": f"127.0.0.1:{admin_port}",
+        rows = {"bus": bus, "bus_events": events, "postgres": self.conninfo_of("correlator"),
+                **self.redis.rows, "admin_listen": f"127.0.0.1:{admin_port}",
                 **self.correlator_rows}
         return Daemon(f"correlator{n}", paths.correlator_binary(self.build), rows,
                       self.directory / f"correlator{n}.log", admin_port, self.env)
@@ -128,7 +136,7 @@ class Cluster:
         buses = [self._bus(i) for i in ([n] if self.paired else range(correlators))]
         rows = {"listen": f"127.0.0.1:{port}", "tls_cert": self.authority.cert,
                 "tls_key": self.authority.key, "admin_listen": f"127.0.0.1:{admin_port}",
-                "postgres": self.conninfo, "bus": ",".join(bus for bus, _ in buses),
+                "postgres": self.conninfo_of("api"), "bus": ",".join(bus for bus, _ in buses),
                 "bus_events": ",".join(events for _, events in buses), **self.api_rows}
         return Daemon(f"api{n}", paths.api_binary(self.build), rows,
                       self.directory / f"api{n}.log", admin_port, self.env, port)
@@ -136,11 +144,14 @@ class Cluster:
     def daemons(self) -> list[Daemon]:
         return [*self.correlators, *self.apis]
 
-    def start(self):
+    def start(self, wait=True):
         self.command("migrate")
+        for role in ("api", "correlator", "admin"):
+            self.command("role", "login", role)
         for daemon in self.daemons():
             daemon.start()
-        self.wait_ready()
+        if wait:
+            self.wait_ready()
         return self
 
     def wait_ready(self, timeout=20.0):
@@ -148,9 +159,11 @@ class Cluster:
             daemon.wait_ready(timeout)
 
     def run(self, *words, stdin="", env=None) -> subprocess.CompletedProcess:
-        """Runs a subcommand of calltrace-api."""
+        """Runs a subcommand of calltrace-api, as the role that it is for."""
+        secrets.note(stdin)  # whatever a command reads there is one
+        conninfo = self.conninfo if words[0] in ("migrate", "role") else self.conninfo_of("admin")
         return subprocess.run(
-            [str(paths.api_binary(self.build)), *words, f"--postgres={self.conninfo}"],
+            [str(paths.api_binary(self.build)), *words, f"--postgres={conninfo}"],
             capture_output=True, text=True, timeout=60, check=False, input=stdin,
             env={**os.environ, **self.env,
                  "CALLTRACE_SECRETS_KEY_FILE": str(self.api_rows["secrets_key_file"]),

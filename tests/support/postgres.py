@@ -92,8 +92,8 @@ class Postgres:
                              capture_output=True, text=True, check=False)
         return [int(pid) for pid in out.stdout.split()]
 
-    def conninfo(self, database: str) -> str:
-        return f"host={self.directory} dbname={database} user=postgres"
+    def conninfo(self, database: str, user="postgres") -> str:
+        return f"host={self.directory} dbname={database} user={user}"
 
     def new_database(self) -> str:
         self._databases += 1

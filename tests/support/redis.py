@@ -1,10 +1,15 @@
-"""A private Redis on a Unix socket, without persistence."""
+"""A private Redis on a Unix socket, without persistence. The correlators' user may do what its script needs."""
 
+import secrets
 import shutil
 import socket
 from pathlib import Path
 
+from . import paths
+from . import secrets as logged
 from .process import Process, wait_until
+
+USER = "calltrace"
 
 
 class Redis:
@@ -13,11 +18,15 @@ class Redis:
         self.socket_path = directory / "redis.sock"
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         assert binary, "no Redis server is installed"
+        self.password = secrets.token_hex(16)
+        logged.note(self.password)
+        rules = (paths.ROOT / "schema/redis/user.rules").read_text().split()
         self.process = Process(
             "redis",
             [binary, "--port", "0", "--unixsocket", self.socket_path, "--unixsocketperm", "777",
              "--save", "", "--appendonly", "no", "--dir", directory, "--daemonize", "no",
-             "--maxmemory", "512mb", "--maxmemory-policy", "noeviction"],
+             "--maxmemory", "512mb", "--maxmemory-policy", "noeviction",
+             "--user", USER, "on", f">{self.password}", *rules],
             directory / "redis.log")
 
     @property
@@ -39,8 +48,13 @@ class Redis:
         except OSError:
             return False
 
+    @property
+    def rows(self) -> dict:
+        """The correlator's, to be its user."""
+        return {"redis": self.address, "redis_user": USER, "redis_password": self.password}
+
     def command(self, *words, timeout=5.0) -> bytes:
-        """Sends one command; the first line of the answer."""
+        """Sends one command as Redis' default user, who may do all; the first line of the answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
             connection.connect(str(self.socket_path))

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from . import secrets
 from .cluster import Cluster
 from .postgres import Postgres
 from .redis import Redis
@@ -27,9 +28,9 @@ class Servers:
         self.redis.create()
         return self
 
-    def cluster(self, **options) -> Cluster:
+    def cluster(self, wait=True, **options) -> Cluster:
         """A new calltrace with a database of its own, started."""
-        return self.unstarted(**options).start()
+        return self.unstarted(**options).start(wait)
 
     def unstarted(self, **options) -> Cluster:
         """The same with an empty database and nothing running."""
@@ -44,9 +45,12 @@ class Servers:
             self._clusters.pop().close()
 
     def close(self):
+        """Ends everything. A secret that any log of the run holds fails the run."""
         try:
             self.close_clusters()
         finally:
             self.redis.close()
             self.postgres.close()
+            leaked = secrets.leaks(self.directory)  # of the whole run, which is over
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert not leaked, leaked

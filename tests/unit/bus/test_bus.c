@@ -529,7 +529,28 @@ static void test_bad_addresses_are_named(void **state)
     (void)state;
     expect_bad_address("", "address");
     expect_bad_address("http://x", "http://x");
-    expect_bad_address("tls+tcp://x:1", "TLS");
+    expect_bad_address("tls+tcp://x:1", "bus_tls_cert");
+}
+
+static void test_plain_tcp_stays_on_loopback(void **state)
+{
+    (void)state;
+    static const char *const far[] = {
+        "tcp://10.0.0.1:1",   "tcp://0.0.0.0:1",    "tcp://*:1",           "tcp://:1",
+        "tcp://[::]:1",       "tcp://1.127.0.0:1",  "tcp://localhost.x:1", "tcp://127.0.0.1.x:1",
+        "tcp://127.1.evil:1", "tcp://correlator:1", "tcp://[::2]:1",       "tcp://"};
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+        expect_bad_address(far[i], "tls+tcp://");
+    }
+    static const char *const near[] = {"tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1",
+                                       "tcp://127.9.9.9:1"};
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        struct bus_client_options options = {.addresses = near[i]};
+        struct detail detail = {.text = ""};
+        struct bus_client *client = NULL;
+        EXPECT_OK(bus_client_open(&options, &detail, &client));
+        bus_client_close(client);
+    }
 }
 
 static void test_a_taken_address_is_an_error(void **state)
@@ -566,6 +587,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_announcements_reach_who_listens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_announcements_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_addresses_are_named, setup, teardown),
+        cmocka_unit_test(test_plain_tcp_stays_on_loopback),
         cmocka_unit_test_setup_teardown(test_a_taken_address_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,7 +332,10 @@ static void test_a_key_change_comes_back_as_it_went(void **state)
                                               .name = TEXT("laptop"),
                                               .hint = TEXT("ct_"),
                                               .hash = {5, 6},
-                                              .scopes = 15}};
+                                              .scopes = 15,
+                                              .is_rotated = true,
+                                              .replaces = {{7}},
+                                              .ends = {8}}};
     struct bus_message got;
     EXPECT_OK(bus_message_pack(&sent, &f.arena, &f.wire));
     EXPECT_OK(bus_message_unpack(buf_bytes(&f.wire), &f.arena, &f.detail, &got));
@@ -346,6 +349,14 @@ static void test_a_key_change_comes_back_as_it_went(void **state)
     expect_bytes(got.key_change.hint, sent.key_change.hint);
     assert_memory_equal(got.key_change.hash, sent.key_change.hash, 32);
     assert_int_equal(got.key_change.scopes, 15);
+    assert_true(got.key_change.is_rotated);
+    assert_true(uuid_equal(got.key_change.replaces, sent.key_change.replaces));
+    assert_int_equal(got.key_change.ends.ns, 8);
+    sent.key_change.is_rotated = false;
+    buf_reset(&f.wire);
+    EXPECT_OK(bus_message_pack(&sent, &f.arena, &f.wire));
+    EXPECT_OK(bus_message_unpack(buf_bytes(&f.wire), &f.arena, &f.detail, &got));
+    assert_false(got.key_change.is_rotated);
     fixture_fini(&f);
 }
 

@@ -17,6 +17,7 @@
 #include <gnutls/x509.h>
 
 #include "proto/http/http.h"
+#include "tests/unit/expect.h"
 #include "tests/unit/http/wire.h"
 
 #include "proto/base/banned.h"
@@ -337,6 +338,155 @@ static void stalled_bodies_behind_tls_are_cut_off(void **state)
     client_close(&client);
 }
 
+/* --- another certificate ---------------------------------------------------------------------------------- */
+
+/* The certificate that a connection got, by its first octets' sum: tells two of them apart. */
+static uint64_t cert_of(const struct client *client)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *certs = gnutls_certificate_get_peers(client->session, &count);
+    uint64_t sum = 0;
+    for (unsigned i = 0; certs != NULL && i < certs[0].size; i++) {
+        sum = sum * 31 + certs[0].data[i];
+    }
+    return sum;
+}
+
+static uint64_t cert_now(const struct fixture *fixture)
+{
+    struct client client;
+    assert_true(client_open(&client, fixture->port, "NORMAL", "http/1.1"));
+    uint64_t cert = cert_of(&client);
+    client_close(&client);
+    return cert;
+}
+
+static bool exchange(struct client *client)
+{
+    static const char request[] = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+    return client_send(client, request, strlen(request)) && client_read(client, 2) == 2;
+}
+
+static void a_new_certificate_is_for_new_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    struct detail detail = {0};
+    struct client old;
+    struct client asked;
+    bool is_read = true;
+    assert_true(client_open(&old, fixture->port, "NORMAL", "http/1.1"));
+    uint64_t first = cert_of(&old);
+    EXPECT_OK(http_server_renew(fixture->server, false, &detail, &is_read));
+    assert_false(is_read); /* nothing has changed */
+    assert_true(exchange(&old));
+    assert_true(cert_make(fixture));
+    assert_int_equal(cert_now(fixture), first); /* nobody has looked yet */
+    EXPECT_OK(http_server_renew(fixture->server, false, &detail, &is_read));
+    assert_true(is_read);
+    uint64_t second = cert_now(fixture);
+    assert_int_not_equal(second, first);
+    assert_true(exchange(&old));
+    EXPECT_OK(http_server_renew(fixture->server, true, &detail, &is_read));
+    assert_true(is_read); /* asked for, though nothing has changed */
+    assert_int_equal(cert_now(fixture), second);
+    assert_true(client_open(&asked, fixture->port, "NORMAL:-VERS-ALL:+VERS-TLS1.2", "http/1.1"));
+    assert_true(exchange(&asked));
+    client_close(&asked);
+    client_close(&old);
+    assert_true(http_server_cert_ends_s(fixture->server) > time(NULL));
+}
+
+/* Writes `text` there and tries; the certificate in use stays. */
+static void expect_kept(const struct fixture *fixture, const char *path, const char *text,
+                        uint64_t cert)
+{
+    struct detail detail = {0};
+    bool is_read = false;
+    gnutls_datum_t octets = {(unsigned char *)(uintptr_t)text, (unsigned)strlen(text)};
+    assert_true(file_write(path, &octets));
+    EXPECT_ERR(http_server_renew(fixture->server, false, &detail, &is_read), BAD_CONFIG);
+    assert_true(is_read);
+    assert_non_null(strstr(detail.text, ".pem"));
+    EXPECT_OK(http_server_renew(fixture->server, false, &detail, &is_read));
+    assert_false(is_read); /* the same fault is told once */
+    assert_int_equal(cert_now(fixture), cert);
+}
+
+static void a_broken_certificate_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct detail detail = {0};
+    bool is_read = false;
+    uint64_t cert = cert_now(fixture);
+    expect_kept(fixture, fixture->cert, "", cert);
+    expect_kept(fixture, fixture->cert,
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", cert);
+    assert_int_equal(unlink(fixture->cert), 0);
+    EXPECT_ERR(http_server_renew(fixture->server, true, &detail, &is_read), BAD_CONFIG);
+    assert_int_equal(cert_now(fixture), cert);
+    assert_true(cert_make(fixture));
+    EXPECT_OK(http_server_renew(fixture->server, false, &detail, &is_read));
+    uint64_t second = cert_now(fixture);
+    assert_int_not_equal(second, cert);
+    expect_kept(fixture, fixture->key, "no key", second);
+}
+
+/* As a tool that writes one file after the other leaves it for a moment. */
+static void a_key_of_another_certificate_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct detail detail = {0};
+    bool is_read = false;
+    char kept[sizeof fixture->cert + 4];
+    uint64_t cert = cert_now(fixture);
+    (void)snprintf(kept, sizeof kept, "%s.old", fixture->cert);
+    assert_int_equal(rename(fixture->cert, kept), 0);
+    assert_true(cert_make(fixture)); /* a new certificate, and its key */
+    assert_int_equal(rename(kept, fixture->cert), 0);
+    EXPECT_ERR(http_server_renew(fixture->server, false, &detail, &is_read), BAD_CONFIG);
+    assert_int_equal(cert_now(fixture), cert);
+}
+
+static void two_certificates_in_one_process_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct http_options options = {.addresses = "127.0.0.1:0",
+                                   .tls_cert = fixture->cert,
+                                   .tls_key = fixture->key,
+                                   .handlers = {.on_head = on_head, .on_request = on_request},
+                                   .threads = 1,
+                                   .connections_max = 10,
+                                   .idle_s = 1,
+                                   .body_ms_max = 1000,
+                                   .arena_bytes_max = 1 << 20,
+                                   .inflight_bytes_max = 1 << 20};
+    struct detail detail = {0};
+    struct http_server *second = NULL;
+    EXPECT_ERR(http_server_start(&options, &detail, &second), BAD_CONFIG);
+    assert_non_null(strstr(detail.text, "another certificate"));
+    (void)cert_now(fixture);
+}
+
+static void weak_ciphers_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const weak[] = {
+        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA",
+        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC",
+        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CCM:+3DES-CBC",
+        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:+ANON-ECDH:+ANON-DH",
+        "NORMAL:-VERS-ALL:+VERS-TLS1.2:-SIGN-ALL:+SIGN-ECDSA-SHA1:+SIGN-RSA-SHA1"};
+    for (size_t i = 0; i < sizeof weak / sizeof weak[0]; i++) {
+        struct client client;
+        assert_false(client_open(&client, fixture->port, weak[i], "http/1.1"));
+        client_close(&client);
+    }
+    struct client client;
+    assert_true(client_open(&client, fixture->port,
+                            "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM", "http/1.1"));
+    client_close(&client);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -347,6 +497,11 @@ int main(void)
         TEST(plain_text_and_broken_handshakes_are_ended),
         TEST(clients_may_vanish_behind_tls_too),
         TEST(stalled_bodies_behind_tls_are_cut_off),
+        TEST(a_new_certificate_is_for_new_connections),
+        TEST(a_broken_certificate_changes_nothing),
+        TEST(a_key_of_another_certificate_changes_nothing),
+        TEST(two_certificates_in_one_process_are_refused),
+        TEST(weak_ciphers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
