@@ -48,6 +48,12 @@ class Stream:
             elif line.startswith(":"):
                 comment = line
 
+    def read_past_keys(self, timeout=WAIT):
+        """The next one that does not tell of the use of an API key: listening is a use, told within a second."""
+        while (one := self.read(timeout)) == ("key", {}):
+            pass
+        return one
+
     def until(self, wanted, limit=200):
         """Reads on until an event is there; what came before it."""
         before = []
