@@ -9,6 +9,7 @@ from chaos import Chaos
 from simulation import Simulation
 
 from support import paths
+from support.process import wait_until
 
 FAULTS = ["drop_key", "ignore_project", "forget_skip", "skip_look", "lost_dedupe", "wrong_kind",
           "ack_before_commit", "forget_room_flag", "seal_forget_segment"]
@@ -34,6 +35,12 @@ def test_the_list_of_faults_is_the_code_s():
     assert [(int(number), name.lower()) for number, name in rows] == list(enumerate(FAULTS, 1))
 
 
+def all_sealed(cluster):
+    """What sealing breaks shows when it is done."""
+    wait_until(lambda: not cluster.sql("select 1 from trace where not is_sealed and not is_skipped limit 1"), 60,
+               "every trace to be sealed")
+
+
 def simulate(servers, build, fault: int, events: int) -> list[str]:
     name = FAULTS[fault - 1] if fault else ""
     cluster = servers.cluster(
@@ -46,7 +53,7 @@ def simulate(servers, build, fault: int, events: int) -> list[str]:
         kills = name == "ack_before_commit"
         if name == "skip_look":
             servers.redis.stop()
-        return simulation.run(Chaos(cluster, fault, apis=False, correlators=kills))
+        return simulation.run(Chaos(cluster, fault, apis=False, correlators=kills), lambda: all_sealed(cluster))
     finally:
         if not servers.redis.process.is_running():
             servers.redis.start()
