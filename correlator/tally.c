@@ -350,10 +350,9 @@ static void *tally_run(void *context)
 /* What came is older than the pause by the overlap, and so is a trace that is about to be sealed. */
 static int64_t pause_s_max(uint64_t sealed_after_s)
 {
-    if (sealed_after_s >= PAUSE_S_MAX + 2 * OVERLAP_S) {
-        return PAUSE_S_MAX;
-    }
-    return sealed_after_s > 2 * OVERLAP_S ? (int64_t)sealed_after_s - 2 * OVERLAP_S : 0;
+    const uint64_t overlaps_s = UINT64_C(2) * OVERLAP_S;
+    uint64_t pause_s = sealed_after_s > overlaps_s ? sealed_after_s - overlaps_s : 0;
+    return pause_s < PAUSE_S_MAX ? (int64_t)pause_s : PAUSE_S_MAX;
 }
 
 err_t tally_start(const struct tally_options *tally_options, struct tally **ret_tally)

@@ -285,40 +285,6 @@ static void idle_look(struct db *db)
     }
 }
 
-/* A plan that was made for an empty table may walk all rows for each one that it looks up, and is kept until somebody
- * gathers statistics. So plans are made anew after 1 s, 2 s, 4 s, ...: no table outgrows its plans by far. */
-static void plans_forget(struct db *db)
-{
-    struct mono_ns now = clock_mono();
-    if (!db_is_connected(db) || mono_ms_between(db->plans_made, now) < db->plans_ms) {
-        return;
-    }
-    db->plans_made = now;
-    db->plans_ms = db->plans_ms < PLANS_MS_MAX / 2 ? db->plans_ms * 2 : PLANS_MS_MAX;
-    struct detail detail = {.text = ""};
-    if (!err_is_ok(db_do(db, STMT_PLANS_FORGET, NULL, 0, &detail, NULL))) {
-        db_close(db); /* connecting tells why */
-    }
-}
-
-err_t db_ready(struct db *db, struct detail *detail, bool *ret_is_new)
-{
-    bool is_new = false;
-    idle_look(db);
-    plans_forget(db);
-    if (!db_is_connected(db)) {
-        db_close(db);
-        TRY(connect_now(db, detail));
-        db->plans_made = clock_mono();
-        db->plans_ms = PLANS_MS_MIN;
-        is_new = true;
-    }
-    if (ret_is_new != NULL) {
-        *ret_is_new = is_new;
-    }
-    return OK;
-}
-
 /* --- values --------------------------------------------------------------------------------------- */
 
 static void put_be(uint8_t *out, uint64_t value, unsigned octets)
@@ -459,10 +425,9 @@ static err_t entry_add(struct db *db, struct entry entry)
     return OK;
 }
 
-err_t db_begin_pipeline(struct db *db, struct detail *detail)
+static err_t pipeline_begin(struct db *db, struct detail *detail)
 {
     PRE(!db->in_pipeline);
-    TRY(db_ready(db, detail, NULL));
     if (PQenterPipelineMode(db->conn) == 0) {
         return connection_lost(db, detail, NULL);
     }
@@ -653,13 +618,13 @@ err_t db_end_pipeline(struct db *db, struct detail *detail, struct db_rows ***re
 
 /* --- one statement -------------------------------------------------------------------------------- */
 
-err_t db_run(struct db *db, enum stmt stmt, const struct db_value *values, size_t count,
-             struct detail *detail, struct db_rows **ret_rows)
+static err_t run_connected(struct db *db, enum stmt stmt, const struct db_value *values,
+                           size_t count, struct detail *detail, struct db_rows **ret_rows)
 {
     struct db_rows **results = NULL;
     size_t results_count = 0;
     size_t failed = 0;
-    TRY(db_begin_pipeline(db, detail));
+    TRY(pipeline_begin(db, detail));
     err_t queued = db_queue(db, stmt, values, count, detail);
     if (!err_is_ok(queued)) {
         db_close(db);
@@ -668,6 +633,57 @@ err_t db_run(struct db *db, enum stmt stmt, const struct db_value *values, size_
     TRY(db_end_pipeline(db, detail, &results, &results_count, &failed));
     *ret_rows = results[0];
     return OK;
+}
+
+/* --- a connection that is ready --------------------------------------------------------------------- */
+
+/* A plan that was made for an empty table may walk all rows for each one that it looks up, and is kept until somebody
+ * gathers statistics. So plans are made anew after 1 s, 2 s, 4 s, ...: no table outgrows its plans by far. */
+static void plans_forget(struct db *db)
+{
+    struct mono_ns now = clock_mono();
+    if (!db_is_connected(db) || mono_ms_between(db->plans_made, now) < db->plans_ms) {
+        return;
+    }
+    db->plans_made = now;
+    db->plans_ms = db->plans_ms < PLANS_MS_MAX / 2 ? db->plans_ms * 2 : PLANS_MS_MAX;
+    struct detail detail = {.text = ""};
+    struct db_rows *rows = NULL;
+    if (!err_is_ok(run_connected(db, STMT_PLANS_FORGET, NULL, 0, &detail, &rows))) {
+        db_close(db); /* connecting tells why */
+    }
+    db_rows_free(rows);
+}
+
+err_t db_ready(struct db *db, struct detail *detail, bool *ret_is_new)
+{
+    bool is_new = false;
+    idle_look(db);
+    plans_forget(db);
+    if (!db_is_connected(db)) {
+        db_close(db);
+        TRY(connect_now(db, detail));
+        db->plans_made = clock_mono();
+        db->plans_ms = PLANS_MS_MIN;
+        is_new = true;
+    }
+    if (ret_is_new != NULL) {
+        *ret_is_new = is_new;
+    }
+    return OK;
+}
+
+err_t db_begin_pipeline(struct db *db, struct detail *detail)
+{
+    TRY(db_ready(db, detail, NULL));
+    return pipeline_begin(db, detail);
+}
+
+err_t db_run(struct db *db, enum stmt stmt, const struct db_value *values, size_t count,
+             struct detail *detail, struct db_rows **ret_rows)
+{
+    TRY(db_ready(db, detail, NULL));
+    return run_connected(db, stmt, values, count, detail, ret_rows);
 }
 
 err_t db_do(struct db *db, enum stmt stmt, const struct db_value *values, size_t count,
