@@ -30,7 +30,8 @@ struct tags {
     size_t count;
     struct db_value absent[EXPLORE_TAGS_MAX]; /* keys that must not be there */
     size_t absent_count;
-    bool has_no_root; /* nor a name of the root */
+    size_t without_count; /* of all that were given */
+    bool has_no_root;     /* nor a name of the root */
 };
 
 static const char *name_add(struct explore *explore, enum filter_kind kind, struct bytes text)
@@ -65,6 +66,9 @@ static const char *without_add(struct tags *tags, struct bytes text)
 {
     static const char tag[] = "tag:";
     struct bytes key = bytes_of("", 0);
+    if (++tags->without_count > EXPLORE_TAGS_MAX) {
+        return "may be given at most 16 times";
+    }
     if (bytes_equal_text(text, "name")) {
         tags->has_no_root = true;
         return NULL;
@@ -73,9 +77,6 @@ static const char *without_add(struct tags *tags, struct bytes text)
         key = bytes_of(text.ptr + sizeof tag - 1, text.len - (sizeof tag - 1));
     } else if (!bytes_equal_text(text, "service")) {
         return "must be service, name or tag:KEY";
-    }
-    if (tags->absent_count == EXPLORE_TAGS_MAX) {
-        return "may be given at most 16 times";
     }
     tags->absent[tags->absent_count++] = db_bytes(key);
     return NULL;

@@ -1,5 +1,6 @@
 /* GET, POST /v1/keys, DELETE /v1/keys/{keyId} and POST /v1/keys/{keyId}/rotate: the project's API keys; GET
  * /v1/refusal, what one of them was refused. */
+#include <math.h>
 #include <stdio.h>
 
 #include "api/api.h"
@@ -243,8 +244,10 @@ static bool grace_read(struct exchange *exchange, int64_t *ret_grace_s)
     const json_t *grace = json_object_get(json, "graceSeconds");
     bool is_good = json_is_object(json);
     if (is_good && grace != NULL) {
-        *ret_grace_s = json_integer_value(grace);
-        is_good = json_is_integer(grace) && *ret_grace_s >= 0 && *ret_grace_s <= KEY_GRACE_S_MAX;
+        double grace_s = json_number_value(grace); /* 60.0 is a whole number too */
+        is_good = json_is_number(grace) && grace_s >= 0 && grace_s <= KEY_GRACE_S_MAX &&
+                  floor(grace_s) == grace_s;
+        *ret_grace_s = is_good ? (int64_t)grace_s : KEY_GRACE_S;
     }
     json_decref(json);
     if (!is_good) {

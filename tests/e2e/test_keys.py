@@ -74,7 +74,7 @@ def test_a_key_in_its_grace_may_be_revoked_or_rotated_again_but_not_lengthened(c
     _, manager = ward
     made = manager.post_json("/v1/keys", {"name": "a", "scopes": ["read"]}).data
     first = rotate(manager, made["id"], {"graceSeconds": 600}).data
-    again = rotate(manager, made["id"], {"graceSeconds": 2592000})
+    again = rotate(manager, made["id"], {"graceSeconds": 2592000.0})
     assert again.status == 200
     (row,) = [row for row in manager.get("/v1/keys").data if row["id"] == made["id"]]
     assert row["revokedAt"] == first["replacedUntil"]

@@ -438,6 +438,7 @@ BAD = [
     ("&".join(["attr=k"] * 17), "attr"), ("&".join(["name=k"] * 17), "name"), ("tag=env", "tag"),
     ("tag=:v", "tag"), ("tag=", "tag"), ("&".join(["tag=a:b"] * 17), "tag"), ("status=fine", "status"), ("without=x", "without"),
     ("without=tag:", "without"), ("without=status", "without"), ("&".join(["without=tag:a"] * 17), "without"),
+    ("&".join(["without=name"] * 17), "without"),
     ("rootName=" + "n" * 1025, "rootName"), ("nameIs=" + "n" * 2049, "nameIs"),
     ("&".join(["name=k", "nameIs=k"] * 9), "name"),
     ("minDurationMs=-1", "minDurationMs"), ("maxDurationMs=x", "maxDurationMs"), ("service=" + "s" * 256, "service"),
