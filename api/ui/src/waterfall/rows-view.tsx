@@ -245,10 +245,13 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     if (!row) return;
     state.focused.value = row.key;
     virtual.scrollToIndex(rows.indexOf(row), { align: "auto" });
-    requestAnimationFrame(() => {
+    // At once where the row is in the page: the next key may come before the next frame.
+    const focus = (): boolean => {
       const element = scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`);
       if (cell < 0) element?.focus({ preventScroll: true }); else focusCell(element?.querySelectorAll<HTMLElement>(CELLS)[cell]);
-    });
+      return element !== null && element !== undefined;
+    };
+    if (!focus()) requestAnimationFrame(focus);
   };
   const onKey = (event: KeyboardEvent): void => {
     isKeyed.current = true;
