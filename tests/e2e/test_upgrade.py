@@ -1,6 +1,7 @@
 """An upgrade as OPERATIONS.md tells it: the version before the last migration serves under load, the present one's migration runs
 beside it, both serve on one bus and one database, and either may go."""
 
+import re
 import subprocess
 import threading
 import time
@@ -21,6 +22,17 @@ def version_before_the_last_migration():
     if done.returncode != 0 or not done.stdout.strip():
         pytest.skip("there is no git history to take the version before from")
     return done.stdout.strip() + "^"
+
+
+def deploy_before(cluster, daemon, binary):
+    """The version before is given the rows that it knows. It may be older than the roles: then it is the owner in
+    Postgres and the default user in Redis."""
+    daemon.binary = binary
+    told = subprocess.run([binary, "config"], capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"^(\w+) =", told, re.M))
+    daemon.rows = {name: value for name, value in daemon.rows.items() if name in known} | {"postgres": cluster.conninfo}
+    if "redis_user" not in known:
+        daemon.rows.pop("redis_password", None)
 
 
 class Load:
@@ -75,9 +87,10 @@ def before():
 def test_two_versions_serve_side_by_side(servers, before):
     cluster = servers.unstarted(apis=2, correlators=2)
     old, new = (cluster.correlators[0], cluster.apis[0]), (cluster.correlators[1], cluster.apis[1])
-    old[0].binary, old[1].binary = paths.correlator_binary(before), paths.api_binary(before)
+    deploy_before(cluster, old[0], paths.correlator_binary(before))
+    deploy_before(cluster, old[1], paths.api_binary(before))
     try:
-        cluster.build = before
+        cluster.build, cluster.has_roles = before, False
         cluster.command("migrate")
         first = cluster.sql("SELECT max(version) FROM migration")[0][0]
         for daemon in old:
@@ -85,17 +98,21 @@ def test_two_versions_serve_side_by_side(servers, before):
         for daemon in old:
             daemon.wait_ready()
         project = cluster.project("upgraded")
-        cluster.build = None
+        cluster.build, cluster.has_roles = None, True
         load = Load(cluster.client(project, api=0))
 
-        # The present version does not serve on the old schema, and says why.
+        # The present version does not serve on the old schema, and says why. (The old one may not have its role.)
+        as_role = new[1].rows["postgres"]
+        new[1].rows["postgres"] = cluster.conninfo
         new[1].start()
         wait_until(lambda: b"schema" in new[1].admin("/ready")[1], 10, "the new api to see the old schema")
         assert new[1].admin("/ready")[0] == 503
         new[1].close()
+        new[1].rows["postgres"] = as_role
 
         # The migration runs while the old version serves.
         cluster.command("migrate")
+        cluster.let_roles_in()
         assert cluster.sql("SELECT max(version) FROM migration")[0][0] > first
         count = len(load.pairs)
         wait_until(lambda: len(load.pairs) > count + 20, 20, "the old version to go on")

@@ -99,6 +99,7 @@ class Cluster:
         self.redis = redis
         self.authority = authority
         self.build = build
+        self.has_roles = True
         self.paired = paired  # api n knows correlator n alone
         secrets_key = self.directory / "secrets-key"
         secrets_key.touch(0o600)
@@ -116,8 +117,8 @@ class Cluster:
         self.context = authority.client_context()
 
     def conninfo_of(self, role: str) -> str:
-        """As calltrace_api, calltrace_correlator or calltrace_admin."""
-        return self.postgres.conninfo(self.database, f"calltrace_{role}")
+        """As calltrace_api, calltrace_correlator or calltrace_admin; as the owner where a version has no roles yet."""
+        return self.conninfo if not self.has_roles else self.postgres.conninfo(self.database, f"calltrace_{role}")
 
     def _bus(self, n: int) -> tuple[str, str]:
         return f"ipc://{self.directory}/bus{n}", f"ipc://{self.directory}/ev{n}"
@@ -146,13 +147,16 @@ class Cluster:
 
     def start(self, wait=True):
         self.command("migrate")
-        for role in ("api", "correlator", "admin"):
-            self.command("role", "login", role)
+        self.let_roles_in()
         for daemon in self.daemons():
             daemon.start()
         if wait:
             self.wait_ready()
         return self
+
+    def let_roles_in(self):
+        for role in ("api", "correlator", "admin"):
+            self.command("role", "login", role)
 
     def wait_ready(self, timeout=20.0):
         for daemon in self.daemons():
