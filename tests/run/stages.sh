@@ -133,6 +133,9 @@ run_pytest() { # ARGUMENTS...
         "$top/build/venv/bin/python" -m pytest "$@")
 }
 
+# Suites that mostly wait: two files at a time, each worker with servers of its own.
+run_pytest_wide() { run_pytest -n 2 --dist loadfile "$@"; }
+
 has_tests() { [ -n "$(find "$top/tests/$1" -name 'test_*.py' 2>/dev/null | head -n 1)" ]; }
 
 # --- stages -------------------------------------------------------------------------------------
@@ -226,7 +229,7 @@ stage_launcher() {
 
 stage_e2e() {
     build_preset dev
-    run_pytest e2e
+    run_pytest_wide e2e
 }
 
 stage_openapi() {
@@ -260,7 +263,7 @@ stage_pages() {
 
 stage_clients() {
     build_preset dev
-    run_pytest clients
+    run_pytest_wide clients
 }
 
 stage_sim() {

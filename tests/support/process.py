@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,17 +17,25 @@ _spawner = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_pref
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago and is not handed out twice."""
+    """A loopback port that is free and is not handed out twice: below those that the kernel gives to connections, and
+    each of several workers of pytest has its own."""
     with _ports_lock:
         while True:
+            port = random.randrange(PORTS_FROM, PORTS_TO, PORTS_STEP) + _worker % PORTS_STEP
+            if port in _ports:
+                continue
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            if port not in _ports:
-                _ports.add(port)
-                return port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            _ports.add(port)
+            return port
 
 
+PORTS_FROM, PORTS_TO, PORTS_STEP = 12_000, 32_000, 8
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 _ports: set[int] = set()
 _ports_lock = threading.Lock()
 
