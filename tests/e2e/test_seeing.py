@@ -307,7 +307,7 @@ def test_a_request_is_a_span_of_its_callers_trace(traced):
     assert attributes_of(span) == {"http.request.method": "GET", "http.route": "/v1/call/{callId}",
                                    "calltrace.request_id": "traced-1", "http.response.status_code": "404"}
     assert all(headers["authorization"] == "Bearer a-bearer" for headers in collector.headers)
-    assert cluster.apis[0].metrics()['calltrace_api_own_spans_total{outcome="sent"}'] >= 1
+    wait_until(lambda: cluster.apis[0].metrics()['calltrace_api_own_spans_total{outcome="sent"}'] >= 1, 10, "its count")
 
 
 def test_an_unsampled_or_malformed_parent_is_none(traced):
