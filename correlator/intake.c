@@ -4,9 +4,15 @@
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/limits.h"
 #include "proto/base/mem.h"
 
 #include "proto/base/banned.h"
+
+enum {
+    MANY = 4,        /* works of one group that tell of more to come */
+    STILL_SHARE = 2, /* half of the wait without another work ends it */
+};
 
 struct item {
     struct bus_work *work;
@@ -21,18 +27,25 @@ struct intake {
     size_t count;
     size_t bytes;
     size_t bytes_max;
+    int64_t gather_ns;
+    size_t last_taken; /* works of the last group */
     bool is_closed;
 };
 
-err_t intake_new(size_t bytes_max, struct intake **ret_intake)
+err_t intake_new(size_t bytes_max, int64_t gather_ms, struct intake **ret_intake)
 {
     struct intake *intake = mem_zero(1, sizeof *intake);
+    pthread_condattr_t attributes;
     if (intake == NULL) {
         return FAIL(MEMORY);
     }
-    pthread_mutex_init(&intake->lock, NULL);
-    pthread_cond_init(&intake->changed, NULL);
+    (void)pthread_mutex_init(&intake->lock, NULL); /* these cannot fail on Linux */
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&intake->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     intake->bytes_max = bytes_max;
+    intake->gather_ns = gather_ms * NS_PER_MS;
     *ret_intake = intake;
     return OK;
 }
@@ -62,7 +75,10 @@ bool intake_put(struct intake *intake, struct bus_work *work)
         intake->items[at] = (struct item){.work = work, .came = now};
         intake->count++;
         intake->bytes += bytes;
-        pthread_cond_signal(&intake->changed);
+        /* Who gathers wakes by itself, unless the group is full. */
+        if (intake->count == 1 || intake->bytes >= LIMIT_GROUP_BYTES) {
+            pthread_cond_signal(&intake->changed);
+        }
     }
     pthread_mutex_unlock(&intake->lock);
     return is_taken;
@@ -78,6 +94,24 @@ static struct item pop(struct intake *intake)
     return item;
 }
 
+/* With the lock held. A group costs Postgres a commit and its statements, whatever it holds. So while many works come
+ * together the first waits for others, as long as they keep coming: senders that all wait for an answer send nothing. */
+static void gather(struct intake *intake, size_t count_max, size_t bytes_max)
+{
+    while (intake->count > 0 && intake->count < count_max && intake->bytes < bytes_max &&
+           !intake->is_closed && (intake->count >= MANY || intake->last_taken >= MANY)) {
+        size_t last = (intake->first + intake->count - 1) % BUS_SERVER_CONTEXTS;
+        int64_t since_first = intake->items[intake->first].came.ns + intake->gather_ns;
+        int64_t since_last = intake->items[last].came.ns + intake->gather_ns / STILL_SHARE;
+        int64_t until = since_first < since_last ? since_first : since_last;
+        struct timespec at = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
+        if (clock_mono().ns >= until) {
+            return;
+        }
+        (void)pthread_cond_timedwait(&intake->changed, &intake->lock, &at);
+    }
+}
+
 size_t intake_take(struct intake *intake, struct bus_work **ret_works, size_t count_max,
                    size_t bytes_max)
 {
@@ -88,7 +122,8 @@ size_t intake_take(struct intake *intake, struct bus_work **ret_works, size_t co
         while (intake->count == 0 && !intake->is_closed) {
             pthread_cond_wait(&intake->changed, &intake->lock);
         }
-        if (intake->count == 0) {
+        gather(intake, count_max, bytes_max);
+        if (intake->count == 0 && intake->is_closed) {
             break;
         }
         struct mono_ns now = clock_mono();
@@ -101,6 +136,10 @@ size_t intake_take(struct intake *intake, struct bus_work **ret_works, size_t co
             bytes += bus_work_bytes(item.work).len;
             ret_works[taken++] = item.work;
         }
+    }
+    intake->last_taken = taken;
+    if (intake->count > 0) {
+        pthread_cond_signal(&intake->changed);
     }
     pthread_mutex_unlock(&intake->lock);
     return taken;

@@ -9,15 +9,16 @@
 
 struct intake;
 
-/* Errors: MEMORY. */
-FALLIBLE intake_new(size_t bytes_max, struct intake **ret_intake);
+/* `gather_ms`: how long a work waits at most for others that come together with it; 0: it never waits.
+ * Errors: MEMORY. */
+FALLIBLE intake_new(size_t bytes_max, int64_t gather_ms, struct intake **ret_intake);
 /* Only when it is empty. NULL is fine. */
 void intake_free(struct intake *intake);
 
 /* Takes the work when it returns true. */
 bool intake_put(struct intake *intake, struct bus_work *work);
 
-/* Waits until there is something, then takes what is there: at most `count_max` works, and no further one
+/* Waits until there is something, gathers, then takes what is there: at most `count_max` works, and no further one
  * once they hold `bytes_max`. 0 when the queue is closed and empty. */
 size_t intake_take(struct intake *intake, struct bus_work **ret_works, size_t count_max,
                    size_t bytes_max);

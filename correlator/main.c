@@ -162,7 +162,7 @@ static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
 {
     TRY(metric_start(metric_rows, METRIC_COUNT));
     TRY(make_overload_reply(daemon));
-    TRY(intake_new(daemon->conf.queue_bytes_max, &daemon->intake));
+    TRY(intake_new(daemon->conf.queue_bytes_max, (int64_t)daemon->conf.gather_ms, &daemon->intake));
     TRY(janitor_start(&(struct janitor_options){.conninfo = daemon->conf.postgres,
                                                 .room_empty_s = daemon->conf.room_empty_s,
                                                 .call_silence_s = daemon->conf.call_silence_s},

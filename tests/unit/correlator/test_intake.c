@@ -11,7 +11,7 @@
 #include "proto/base/clock.h"
 
 /* Works come from a real bus, because nobody else makes them. */
-enum { WAIT_MS = 5000, QUEUE_BYTES = 1000, MESSAGE_BYTES = 100, PLENTY = 64 };
+enum { WAIT_MS = 5000, QUEUE_BYTES = 1000, MESSAGE_BYTES = 100, PLENTY = 64, GATHER_MS = 400 };
 
 struct fixture {
     char directory[64];
@@ -48,7 +48,7 @@ static int setup(void **state)
     (void)snprintf(f->directory, sizeof f->directory, "/tmp/ctin-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     (void)snprintf(f->address, sizeof f->address, "ipc://%s/bus", f->directory);
-    EXPECT_OK(intake_new(QUEUE_BYTES, &f->intake));
+    EXPECT_OK(intake_new(QUEUE_BYTES, GATHER_MS, &f->intake));
     struct bus_server_options server = {
         .address = f->address, .on_work = on_work, .context = f, .contexts = PLENTY};
     EXPECT_OK(bus_server_open(&server, &detail, &f->server));
@@ -192,12 +192,106 @@ static void test_what_waited_longer_than_its_api_is_given_back(void **state)
     bus_work_reply(work, bytes_of_text("done"));
 }
 
+/* Takes a group, replies to it, and tells how long that took. */
+static size_t take_group(struct fixture *f, int64_t *ret_ms)
+{
+    struct bus_work *works[PLENTY];
+    struct mono_ns begun = clock_mono();
+    size_t taken = intake_take(f->intake, works, PLENTY, 1 << 20);
+    *ret_ms = mono_ms_between(begun, clock_mono());
+    for (size_t i = 0; i < taken; i++) {
+        bus_work_reply(works[i], bytes_of_text("done"));
+    }
+    return taken;
+}
+
+static void test_few_works_never_wait(void **state)
+{
+    struct fixture *f = *state;
+    int64_t ms = 0;
+    for (size_t count = 1; count <= 3; count++) {
+        send_messages(f, count);
+        wait_for(f, count, 0);
+        assert_int_equal(take_group(f, &ms), count);
+        assert_true(ms < GATHER_MS / 4);
+    }
+}
+
+static void *send_late(void *context)
+{
+    clock_sleep_ms(GATHER_MS / 8);
+    send_messages(context, 2);
+    return NULL;
+}
+
+static void test_many_wait_for_others_as_long_as_they_come(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    int64_t ms = 0;
+    send_messages(f, 4);
+    wait_for(f, 4, 0);
+    assert_int_equal(pthread_create(&thread, NULL, send_late, f), 0);
+    assert_int_equal(take_group(f, &ms), 6);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    /* Nobody came any more: it did not wait to the end. */
+    assert_true(ms >= GATHER_MS / 2 && ms < GATHER_MS);
+    /* After a large group a lone work waits, too; the group after that is one of few. */
+    send_messages(f, 1);
+    wait_for(f, 1, 0);
+    assert_int_equal(take_group(f, &ms), 1);
+    assert_true(ms >= GATHER_MS / 4);
+    send_messages(f, 1);
+    wait_for(f, 1, 0);
+    assert_int_equal(take_group(f, &ms), 1);
+    assert_true(ms < GATHER_MS / 4);
+}
+
+static void test_a_full_group_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct bus_work *works[PLENTY];
+    send_messages(f, 6);
+    wait_for(f, 6, 0);
+    struct mono_ns begun = clock_mono();
+    assert_int_equal(intake_take(f->intake, works, 6, 1 << 20), 6);
+    assert_true(mono_ms_between(begun, clock_mono()) < GATHER_MS / 4);
+    for (size_t i = 0; i < 6; i++) {
+        bus_work_reply(works[i], bytes_of_text("done"));
+    }
+}
+
+static void *close_soon(void *context)
+{
+    struct fixture *f = context;
+    clock_sleep_ms(GATHER_MS / 8);
+    intake_close(f->intake);
+    return NULL;
+}
+
+static void test_closing_ends_the_wait_for_others(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    int64_t ms = 0;
+    send_messages(f, 5);
+    wait_for(f, 5, 0);
+    assert_int_equal(pthread_create(&thread, NULL, close_soon, f), 0);
+    assert_int_equal(take_group(f, &ms), 5);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(ms < GATHER_MS / 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_group_is_what_is_there_up_to_its_bounds),
+        TEST(test_few_works_never_wait),
+        TEST(test_many_wait_for_others_as_long_as_they_come),
+        TEST(test_a_full_group_does_not_wait),
+        TEST(test_closing_ends_the_wait_for_others),
         TEST(test_beyond_its_bytes_it_refuses),
         TEST(test_an_empty_queue_takes_even_the_largest),
         TEST(test_a_taker_waits_and_closing_wakes_it),
