@@ -4,14 +4,14 @@
 
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
-#include "proto/base/limits.h"
 #include "proto/base/mem.h"
 
 #include "proto/base/banned.h"
 
 enum {
-    MANY = 4,        /* works of one group that tell of more to come */
-    STILL_SHARE = 2, /* half of the wait without another work ends it */
+    MANY = 4,                /* works of one group that tell of more to come */
+    WORTH_BYTES = 128 << 10, /* what a group costs by itself is little beside storing this much */
+    STILL_SHARE = 2,         /* half of the wait without another work ends it */
 };
 
 struct item {
@@ -75,8 +75,8 @@ bool intake_put(struct intake *intake, struct bus_work *work)
         intake->items[at] = (struct item){.work = work, .came = now};
         intake->count++;
         intake->bytes += bytes;
-        /* Who gathers wakes by itself, unless the group is full. */
-        if (intake->count == 1 || intake->bytes >= LIMIT_GROUP_BYTES) {
+        /* Who gathers wakes by itself, unless the group is worth it. */
+        if (intake->count == 1 || intake->bytes >= WORTH_BYTES) {
             pthread_cond_signal(&intake->changed);
         }
     }
@@ -96,9 +96,9 @@ static struct item pop(struct intake *intake)
 
 /* With the lock held. A group costs Postgres a commit and its statements, whatever it holds. So while many works come
  * together the first waits for others, as long as they keep coming: senders that all wait for an answer send nothing. */
-static void gather(struct intake *intake, size_t count_max, size_t bytes_max)
+static void gather(struct intake *intake, size_t count_max)
 {
-    while (intake->count > 0 && intake->count < count_max && intake->bytes < bytes_max &&
+    while (intake->count > 0 && intake->count < count_max && intake->bytes < WORTH_BYTES &&
            !intake->is_closed && (intake->count >= MANY || intake->last_taken >= MANY)) {
         size_t last = (intake->first + intake->count - 1) % BUS_SERVER_CONTEXTS;
         int64_t since_first = intake->items[intake->first].came.ns + intake->gather_ns;
@@ -122,7 +122,7 @@ size_t intake_take(struct intake *intake, struct bus_work **ret_works, size_t co
         while (intake->count == 0 && !intake->is_closed) {
             pthread_cond_wait(&intake->changed, &intake->lock);
         }
-        gather(intake, count_max, bytes_max);
+        gather(intake, count_max);
         if (intake->count == 0 && intake->is_closed) {
             break;
         }

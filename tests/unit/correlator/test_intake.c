@@ -40,7 +40,7 @@ static void on_answer(void *context, err_t err, struct bytes reply)
     f->answered++;
 }
 
-static int setup(void **state)
+static int setup_of(void **state, size_t queue_bytes)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct detail detail = {.text = ""};
@@ -48,7 +48,7 @@ static int setup(void **state)
     (void)snprintf(f->directory, sizeof f->directory, "/tmp/ctin-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     (void)snprintf(f->address, sizeof f->address, "ipc://%s/bus", f->directory);
-    EXPECT_OK(intake_new(QUEUE_BYTES, GATHER_MS, &f->intake));
+    EXPECT_OK(intake_new(queue_bytes, GATHER_MS, &f->intake));
     struct bus_server_options server = {
         .address = f->address, .on_work = on_work, .context = f, .contexts = PLENTY};
     EXPECT_OK(bus_server_open(&server, &detail, &f->server));
@@ -59,6 +59,16 @@ static int setup(void **state)
     }
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_of(state, QUEUE_BYTES);
+}
+
+static int setup_roomy(void **state)
+{
+    return setup_of(state, 1 << 20);
 }
 
 static int teardown(void **state)
@@ -261,6 +271,18 @@ static void test_a_full_group_does_not_wait(void **state)
     }
 }
 
+static void test_much_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t large[128 << 10];
+    int64_t ms = 0;
+    send_messages(f, 4);
+    EXPECT_OK(bus_client_send(f->client, bytes_of(large, sizeof large), on_answer, f));
+    wait_for(f, 5, 0);
+    assert_int_equal(take_group(f, &ms), 5);
+    assert_true(ms < GATHER_MS / 4);
+}
+
 static void *close_soon(void *context)
 {
     struct fixture *f = context;
@@ -291,6 +313,7 @@ int main(void)
         TEST(test_few_works_never_wait),
         TEST(test_many_wait_for_others_as_long_as_they_come),
         TEST(test_a_full_group_does_not_wait),
+        cmocka_unit_test_setup_teardown(test_much_does_not_wait, setup_roomy, teardown),
         TEST(test_closing_ends_the_wait_for_others),
         TEST(test_beyond_its_bytes_it_refuses),
         TEST(test_an_empty_queue_takes_even_the_largest),
