@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { signal } from "@preact/signals";
-import { Failure } from "./api";
+import { Failure, me } from "./api";
 import { clockTime, exactTime, nsOf, zone } from "./format";
 import { Icon } from "./text";
 
@@ -52,7 +52,7 @@ export function CopyButton({ value, label, small = true, icon = "copy" }: { valu
 
 export function Problem({ failure, again }: { failure: unknown; again?: () => void }) {
   const isFailure = failure instanceof Failure;
-  const sentence = isFailure && failure.status === 403
+  const sentence = isFailure && failure.status === 403 && !me.value?.scopes.includes("read")
     ? "This key may send data but not read it. Sign in with a key that has read."
     : failure instanceof Error ? failure.message : String(failure);
   return (

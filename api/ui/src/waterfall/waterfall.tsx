@@ -6,7 +6,7 @@ import { get, withQuery } from "../base/api";
 import { count, plural } from "../base/format";
 import { onLive } from "../base/live";
 import { announce, Loading, Problem, titleWithin, useLoaded } from "../base/parts";
-import { singleKeys } from "../base/settings";
+import { singleKeys, textScale } from "../base/settings";
 import { Icon } from "../base/text";
 import { decode, type WireTimeline } from "./decode";
 import { merge } from "./merge";
@@ -111,7 +111,7 @@ function Toolbar({ state, search, copyLink, help }: { state: WaterfallState; sea
 }
 
 function useNameWidth(): [number, (px: number) => void] {
-  const initial = Number(localStorage.getItem(NAME_WIDTH)) || (innerWidth < 720 ? 200 : innerWidth < 1200 ? 260 : 360);
+  const initial = Number(localStorage.getItem(NAME_WIDTH)) || Math.min(innerWidth / 2, textScale() * (innerWidth < 720 * textScale() ? 200 : innerWidth < 1200 * textScale() ? 260 : 360));
   const [width, set] = useState(initial);
   return [width, (px) => { set(px); localStorage.setItem(NAME_WIDTH, String(px)); }];
 }
