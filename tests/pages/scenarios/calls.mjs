@@ -23,6 +23,11 @@ export default async function (site) {
   check((await row("order-1").textContent()).includes("external"), "matched by");
   check((await row("order-3").textContent()).includes("why?"), "the call without a trace asks why");
   check(/\u2715 1/.test(await row("order-2").textContent()), "the error is counted");
+  // Neither of them was told an end: the spans say how long they lasted; what is being counted says so.
+  check(/^about 12\.\d s$/.test(await row("order-1").getByTitle("To the end of its last span; no end was told").textContent()), "about as long as its spans");
+  check((await row("order-3").textContent()).includes("unknown"), "without spans nothing is known");
+  check((await row("order-1").getByRole("cell").nth(6).textContent()).startsWith("1 open"), "a span came just now");
+  equal(await row("order-1").getByText("counting").count() > 0 || /\d/.test(await row("order-1").getByRole("cell").nth(3).textContent()), true, "turns are counted, or said to be");
   await site.look(page, "calls");
   // By Tab alone: over the bar to the rows, and from there into a call.
   await page.goto(`${site.base}/calls`);

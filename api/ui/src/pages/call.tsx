@@ -47,9 +47,11 @@ function toolsOf({ call, text }: Told): Tool[] {
 }
 
 /** A call that was made by POST is told no end; its spans say how long it lasted at least. */
+const lastEnd = (traces: LinkedTrace[] | undefined): number => Math.max(...(traces ?? []).map((trace) => Date.parse(trace.endedAt)));
+
 function Length({ call, traces }: { call: Shown; traces: LinkedTrace[] | undefined }) {
   if (call.durationMs !== null) return <span>{durationMs(call.durationMs)}</span>;
-  const last = Math.max(...(traces ?? []).map((trace) => Date.parse(trace.endedAt)));
+  const last = lastEnd(traces);
   if (call.status === "IN_PROGRESS" || call.status === "RINGING" || !(last > Date.parse(startOf(call)))) return null;
   return <span title="To the end of its last span; no end was told">about {durationMs(last - Date.parse(startOf(call)))}</span>;
 }
@@ -88,11 +90,19 @@ function NoTraces({ call }: { call: Shown }) {
   );
 }
 
-/** Where the key of each link stands, by trace, kind and value. */
-function usePlaces(base: string): Map<string, { name: string; foundOn: string }> {
+interface Place { name: string; foundOn: string }
+const placeKey = (link: { traceId: string; kind: string; value: string }): string => `${link.traceId}/${link.kind}/${link.value}`;
+
+/** Where the key of each link stands: on the resource or on which span. */
+function usePlaces(base: string): Map<string, Place> {
   const line = useLoaded(`${base}/timeline`, async (abort) => decode(await get<WireTimeline>(`${base}/timeline`, abort), Date.now()));
-  return new Map((line.data?.traces ?? []).flatMap((trace, n) => trace.matches.map((match): [string, { name: string; foundOn: string }] =>
-    [`${trace.id}/${match.kind}/${match.value}`, { name: letter(n), foundOn: match.foundOn }])));
+  return new Map((line.data?.traces ?? []).flatMap((trace, n) => trace.matches.map((match): [string, Place] =>
+    [placeKey({ traceId: trace.id, kind: match.kind, value: match.value }), { name: letter(n), foundOn: match.foundOn }])));
+}
+
+function FoundOn({ link, place }: { link: Link; place: Place | undefined }) {
+  if (place?.foundOn) return <Outside text={place.foundOn} most={120} />;
+  return <span class="quiet">{link.kind === "trace" ? "its own id" : place ? "on a span that is not shown" : ""}</span>;
 }
 
 function Links({ call, kind, base, traces }: { call: Shown; kind: string; base: string; traces: LinkedTrace[] }) {
@@ -105,16 +115,23 @@ function Links({ call, kind, base, traces }: { call: Shown; kind: string; base: 
   const { total, atLeast = 0 } = links.data.pagination;
   return (
     <>
-      <div class="table-scroll"><table>
+      <ul class="cards narrow-only">{links.data.data.map((link, index) => {
+        const place = places.get(placeKey(link));
+        return (
+          <li key={index} class="card plain"><span class="row">{place ? <b>{place.name}</b> : null}<a class="mono" href={`/traces/${link.traceId}`}>{shortId(link.traceId)}</a><CopyButton value={() => link.traceId} label="Copy the trace id" /></span>
+            <span>{link.kind} <Outside class="mono" text={link.value} most={100} /></span><span><FoundOn link={link} place={place} /></span><span class="quiet">linked <Time at={link.linkedAt} /></span></li>
+        );
+      })}</ul>
+      <div class="table-scroll medium-up"><table class="links">
         <thead><tr><th>Trace</th><th>Root</th><th>Matched by</th><th>Value</th><th>Found on</th><th>First received</th><th>Linked</th></tr></thead>
         <tbody>{links.data.data.map((link, index) => {
-          const place = places.get(`${link.traceId}/${link.kind}/${link.value}`);
+          const place = places.get(placeKey(link));
           const trace = traces.find((one) => one.traceId === link.traceId);
           return (
-            <tr key={index}><td class="mono">{place ? `${place.name} ` : ""}<a href={`/traces/${link.traceId}`} title={link.traceId}>{shortId(link.traceId)}</a><CopyButton value={() => link.traceId} label="Copy the trace id" /></td>
+            <tr key={index}><td>{place ? <b>{place.name} </b> : null}<a class="mono" href={`/traces/${link.traceId}`} title={link.traceId}>{shortId(link.traceId)}</a><CopyButton value={() => link.traceId} label="Copy the trace id" /></td>
               <td>{trace?.rootName == null ? <i>not received yet</i> : <Outside text={trace.rootName} most={60} />}</td>
               <td>{link.kind}</td><td class="mono"><Outside text={link.value} most={100} /></td>
-              <td>{place?.foundOn ? <Outside text={place.foundOn} most={120} /> : <span class="quiet">{link.kind === "trace" ? "its own id" : "unknown"}</span>}</td>
+              <td><FoundOn link={link} place={place} /></td>
               <td><Time at={trace?.firstSeenAt} /></td><td><Time at={link.linkedAt} /></td></tr>
           );
         })}</tbody></table></div>
@@ -130,7 +147,7 @@ function Details({ told: { call, text }, kind, base, traces }: { told: Told; kin
   const agents = (call.agents ?? []).map((agent) => agent?.name).filter((name): name is string => typeof name === "string" && name !== "");
   const facts: [string, ComponentChildren][] = [
     ["Started", <Time at={startOf(call)} />],
-    ["Ended", <>{end ? <Time at={end} /> : call.status === "ENDED" ? "at a time that was not told" : "not yet"}{howEnded(call) ? `, ${howEnded(call)}` : ""}</>],
+    ["Ended", <>{end ? <Time at={end} /> : call.status !== "ENDED" ? "not yet" : traces.length ? <>about <Time at={new Date(lastEnd(traces)).toISOString()} />, by its spans; no end was told</> : "at a time that was not told"}{howEnded(call) ? `, ${howEnded(call)}` : ""}</>],
     ["Created", <Time at={call.createdAt} />], ["Source", sourceName(call.source)],
     ...(agents.length ? [["Agent", <>{agents.map((name, n) => <>{n ? ", " : ""}<Outside text={name} most={100} /></>)}</>] as [string, ComponentChildren]] : []),
     ["Id", <span class="row"><code>{call.id}</code><CopyButton value={() => call.id} label="Copy the id" /></span>],

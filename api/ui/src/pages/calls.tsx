@@ -86,6 +86,9 @@ function Length({ row }: { row: Conversation }) {
   return <span class="quiet">unknown</span>;
 }
 
+/** One unit in the column. */
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+
 function KeyOf({ row }: { row: Conversation }) {
   const key = bestKey(row.keys);
   return key ? <Outside class="mono" text={key.value} most={40} /> : <span class="quiet">no key</span>;
@@ -114,7 +117,7 @@ function Table({ rows, opened }: RowsProps) {
               <td>{row.kind === "chat" ? "Chat" : stateName(row.state)}</td>
               <td class="number"><Length row={row} /></td>
               <td class="number roomy-only"><Counted row={row}>{row.turnCount ?? ""}</Counted></td>
-              <td class="number"><Counted row={row}>{row.slowestTurnMs == null ? "" : durationMs(row.slowestTurnMs)}</Counted></td>
+              <td class="number"><Counted row={row}>{row.slowestTurnMs == null ? "" : seconds(row.slowestTurnMs)}</Counted></td>
               <td class="number"><Errors row={row} /></td>
               <td class="number"><Traces row={row} /><div class="tight-only quiet"><MatchedBy row={row} /></div></td>
               <td class="roomy-only"><MatchedBy row={row} /></td>
@@ -134,7 +137,7 @@ function Cards({ rows, opened }: RowsProps) {
       {rows.map((row) => (
         <li key={row.id}><a class="card" href={pathOf(row)} onClick={opened}>
           <span class="row spread"><b><Time at={row.startedAt ?? row.createdAt} /></b><span>{row.kind === "chat" ? "Chat" : stateName(row.state)}</span><Length row={row} /></span>
-          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}{row.title ? <Outside class="quiet" text={row.title} most={40} /> : null}</span>
+          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {seconds(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}{row.title ? <Outside class="quiet" text={row.title} most={40} /> : null}</span>
           <span class="row"><span>{row.traceCount === 0 ? "no trace" : <><Traces row={row} /> {row.traceCount === 1 ? "trace" : "traces"}</>}</span><span>{row.matchedKinds.join(", ")}</span><KeyOf row={row} /></span>
         </a></li>
       ))}

@@ -1,7 +1,7 @@
 // One trace by itself: what called what, what failed, and which call it belongs to.
 import { useCallback, useState } from "preact/hooks";
 import { get } from "../base/api";
-import { clockTime, plural, zone } from "../base/format";
+import { clockTime, plural, shortId, zone } from "../base/format";
 import { CopyButton, Time, Title, useLoaded } from "../base/parts";
 import { sizeOf } from "../base/sizes";
 import { Outside } from "../base/text";
@@ -54,7 +54,9 @@ export default function Trace({ id }: { id: string }) {
           <Downloads trace={trace} /></div>
         {timeline ? <Belongs timeline={timeline} /> : null}
       </header>
-      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} onTimeline={setTimeline} empty={<p class="empty">This trace has no spans.</p>}
+      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} onTimeline={setTimeline}
+        missing={<p class="empty">No trace {shortId(trace)} in this project. It may be older than what is kept, or belong to another project. <a href="/traces">Traces</a></p>}
+        empty={<p class="empty">This trace has no spans.</p>}
         much={size === undefined ? "" : `The trace has ${plural(size, "span")}.`} />
     </div>
   );
