@@ -26,7 +26,7 @@ export default async function (site) {
   // A trace that was seen in a list is known by its size, too.
   const listed = await site.page("/traces", { before: (page) => page.route(TIMELINE, async () => undefined) }); // never answered
   await listed.locator(".results tbody a").first().click();
-  await listed.getByText("Still loading. The trace has 36 spans.").waitFor();
+  await listed.getByText(`Still loading. The trace has ${spans.length} spans.`).waitFor();
   await listed.unrouteAll({ behavior: "ignoreErrors" });
   await listed.close();
 

@@ -40,12 +40,13 @@ export function GroupBy({ by, onChange }: { by: string | undefined; onChange: (b
 
 const share = (part: number, whole: number): string => whole === 0 ? "" : ` (${Math.round(100 * part / whole)} %)`;
 
-const ROWS: [string, (group: Group) => string][] = [
+/** What is told of a group; narrow windows have the list without some, the comparison with all. */
+const ROWS: [string, (group: Group) => string, string?][] = [
   ["Traces", (group) => count(group.traces)],
-  ["Linked", (group) => count(group.linked) + share(group.linked, group.traces)],
+  ["Linked", (group) => count(group.linked) + share(group.linked, group.traces), "medium-up"],
   ["With errors", (group) => count(group.errors) + share(group.errors, group.traces)],
   ["Duration, median", (group) => durationMs(group.durationP50Ms)],
-  ["Duration, p95", (group) => durationMs(group.durationP95Ms)],
+  ["Duration, p95", (group) => durationMs(group.durationP95Ms), "medium-up"],
 ];
 
 function Open({ by, group, hrefOf }: { by: string; group: Group; hrefOf: (filter: Filter) => string }) {
@@ -108,8 +109,8 @@ export function GroupList({ address, by, picked, onPick, hrefOf }: GroupListProp
       <td>{group.value === null ? null : <input type="checkbox" checked={picked.includes(group.value)} aria-label={`Compare ${group.value}`}
         onChange={(event) => tick(group.value!, event.currentTarget.checked)} />}</td>
       <td>{group.value === null ? <span class="quiet">none</span> : <Outside text={group.value} most={80} />}</td>
-      {ROWS.map(([label, text]) => <td key={label} class="number">{text(group)}</td>)}
-      <td><Time at={group.lastSeenAt} /></td><td><Open by={by} group={group} hrefOf={hrefOf} /></td>
+      {ROWS.map(([label, text, where = ""]) => <td key={label} class={`number ${where}`}>{text(group)}</td>)}
+      <td class="medium-up"><Time at={group.lastSeenAt} /></td><td><Open by={by} group={group} hrefOf={hrefOf} /></td>
     </tr>
   );
   return (
@@ -118,7 +119,7 @@ export function GroupList({ address, by, picked, onPick, hrefOf }: GroupListProp
         : <p class="note">{two.length === 1 ? "Tick a second group to see both side by side." : "Tick two groups to see them side by side."}</p>}</div>
       <div class="stack">
       <div class="table-scroll"><table class="list">
-        <thead><tr><th>Compare</th><th>Value</th>{ROWS.map(([label]) => <th key={label} class="number">{label}</th>)}<th>Last seen</th><th>List</th></tr></thead>
+        <thead><tr><th><span class="compare-word">Compare</span></th><th>Value</th>{ROWS.map(([label, , where = ""]) => <th key={label} class={`number ${where}`}>{label}</th>)}<th class="medium-up">Last seen</th><th>List</th></tr></thead>
         <tbody>{groups.values.map(line)}{groups.none ? line(groups.none) : null}</tbody>
       </table></div>
       {groups.valueCount > groups.values.length ? <p class="note">Showing {count(groups.values.length)} of {count(groups.valueCount)} values, the most frequent.</p> : null}

@@ -293,7 +293,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     const ruler = scroller.current?.querySelector(".ruler-time")?.getBoundingClientRect();
     return ruler && ruler.width > 0 ? ruler : scroller.current?.querySelector(".rows")?.getBoundingClientRect() ?? null;
   });
-  const style = { "--name": `${nameWidth}px` } as Record<string, string>;
+  const style = { "--name": `${nameWidth}px`, "--rows": `${virtual.getTotalSize()}px` } as Record<string, string>;
   return (
     <div class="rows-area">
       <div class="waterfall" ref={scroller} style={style} {...on} onKeyDown={onKey} onPointerDownCapture={() => { isKeyed.current = false; }}
