@@ -38,6 +38,7 @@ export default async function (site) {
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   equal(await page.evaluate(() => document.activeElement.closest("tr")?.textContent.includes("order-3")), true, "the first row");
+  check(/^"\d{4}-\d\d-\d\dT.*\.\d{9}Z"$/.test(await page.evaluate(() => getComputedStyle(document.activeElement.querySelector("time"), "::after").content)), "the exact time stands at the row that the keys came to");
   // A click anywhere in a row opens it; who comes back sees the same time.
   await row("order-2").getByText("API", { exact: true }).last().click({ force: true }); // the link lies over it
   await page.waitForURL(`**/calls/${bad.id}*`);
