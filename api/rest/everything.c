@@ -41,7 +41,8 @@ static const struct query_rule rules[Q_COUNT] = {
     [Q_SEARCH] = {.name = "q", .type = QUERY_TEXT, .most = SEARCH_CHARS_MAX},
 };
 
-/* Behind the columns that every list has. The last are null until the spans were tallied. */
+/* Behind the columns that every list has. Errors and turns are null until the spans were tallied, the end while
+ * there is no trace. */
 enum {
     COLUMN_TRACES = CONVERSATION_COLUMN_SORT + 1,
     COLUMN_ERROR_TRACES,
@@ -52,6 +53,8 @@ enum {
     COLUMN_SLOWEST,
     COLUMN_SLOWEST_TURN,
     COLUMN_TALLIED,
+    COLUMN_OPEN_TRACES,
+    COLUMN_TRACES_END,
 };
 
 static void int_or_null(struct out *out, const char *key, const struct db_rows *rows, int column)
@@ -134,7 +137,13 @@ static FALLIBLE row_write(struct exchange *exchange, const struct db_rows *rows,
     }
     conversation_write_keys(out, "keys", it.keys, it.keys_count);
     out_int(out, "traceCount", db_get_int(rows, COLUMN_TRACES));
+    out_int(out, "openTraceCount", db_get_int(rows, COLUMN_OPEN_TRACES));
     out_int(out, "errorTraceCount", db_get_int(rows, COLUMN_ERROR_TRACES));
+    if (db_is_null(rows, COLUMN_TRACES_END)) {
+        out_null(out, "tracesEndedAt");
+    } else {
+        out_time(out, "tracesEndedAt", (struct unix_ns){db_get_int(rows, COLUMN_TRACES_END)}, 3);
+    }
     kinds_write(out, rows);
     tally_write(out, rows);
     out_end_object(out);

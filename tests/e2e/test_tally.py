@@ -59,11 +59,14 @@ def test_a_call_is_counted_once_it_is_quiet(client):
     call = client.post_json("/v1/call", {"livekitRoomId": room}).data["id"]
     row = row_of(client, call)
     assert (row["traceCount"], row["turnCount"], row["errorCount"], row["talliedAt"]) == (0, None, None, None)
-    assert row["matchedKinds"] == []
+    assert row["matchedKinds"] == [] and row["openTraceCount"] == 0 and row["tracesEndedAt"] is None
     export(client, recorded("livekit-python", room))
     row = counted(client, call, turnCount=4)
     assert (row["traceCount"], row["errorCount"], row["answeredTurnCount"], row["slowestTurn"]) == (1, 0, 1, 4)
     assert row["matchedKinds"] == ["livekit"]
+    (trace,) = client.get(f"/v1/call/{call}/traces").data
+    assert row["openTraceCount"] == 1  # a span came just now
+    assert row["tracesEndedAt"] == trace["endedAt"][:23] + "Z"
     line = client.get(f"/v1/call/{call}/timeline").data
     assert row["slowestTurnMs"] * 1e6 == pytest.approx(line["responses"]["slowestNs"])
 

@@ -11,6 +11,7 @@ try {
   console.error(error.stack ?? error);
   if (site.troubles.length) console.error(`the pages complained:\n${site.troubles.join("\n")}`);
   await site.browser.close();
+  await site.larger?.close();
   process.exit(1);
 }
 await site.close();

@@ -51,6 +51,7 @@ export class Site {
 
   async close() {
     await this.browser.close();
+    await this.larger?.close();
     check(this.troubles.length === 0, `the pages complained:\n${this.troubles.join("\n")}`);
   }
 
@@ -99,9 +100,11 @@ export class Site {
     page.on("dialog", (dialog) => { trouble(`a dialog: ${dialog.message()}`); void dialog.dismiss(); });
   }
 
-  /** A page of a reader's own, at an address, signed in or not. `before` gets it before its first request. */
-  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin", isTouched = false, before = async () => {} } = {}) {
-    const context = await this.browser.newContext({ ignoreHTTPSErrors: true, viewport: { width, height: 900 }, timezoneId: zone, locale: "en-GB", hasTouch: isTouched, isMobile: isTouched,
+  /** A page of a reader's own, at an address, signed in or not. `before` gets it before its first request; `isLarge` is
+   * in a browser whose reader chose text of twice the size. */
+  async page(path, { key = this.key, width = 1440, zone = "Europe/Berlin", isTouched = false, isLarge = false, before = async () => {} } = {}) {
+    if (isLarge) this.larger ??= await chromium.launch({ executablePath: this.chromium, args: [...FLAGS, "--blink-settings=defaultFontSize=32"] });
+    const context = await (isLarge ? this.larger : this.browser).newContext({ ignoreHTTPSErrors: true, viewport: { width, height: 900 }, timezoneId: zone, locale: "en-GB", hasTouch: isTouched, isMobile: isTouched,
       permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);

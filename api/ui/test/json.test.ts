@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { printJson } from "../src/base/json";
+import { memberOf, printJson } from "../src/base/json";
 
 const text = (source: string): string => {
   const printed = printJson(source);
@@ -43,4 +43,21 @@ test("any text is either whole or refused, and depth is no danger", () => {
   }));
   assert.ok(printJson("[".repeat(2000) + "]".repeat(2000)).ok);
   assert.deepEqual(printJson("[".repeat(2000)), { ok: false, at: 2000 });
+});
+
+test("a member is given as it was sent", () => {
+  const source = '{ "data" : {"id": "a\\"}", "big": 12345678901234567890 , "data": {"x": [1, {"big": 2}]}, "none": null}}';
+  const data = memberOf(source, "data")!;
+  assert.equal(memberOf(data, "big"), "12345678901234567890");
+  assert.equal(memberOf(data, "id"), '"a\\"}"');
+  assert.equal(memberOf(data, "data"), '{"x": [1, {"big": 2}]}');
+  assert.equal(memberOf(data, "none"), "null");
+  assert.equal(memberOf(data, "x"), null);
+  assert.equal(memberOf("[1]", "x"), null);
+  fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.string(), (value, name) => {
+    for (const key of [...Object.keys(value), name]) {
+      const found = memberOf(JSON.stringify(value), key);
+      assert.deepEqual(found === null ? undefined : JSON.parse(found), Object.hasOwn(value, key) ? JSON.parse(JSON.stringify(value[key])) : undefined);
+    }
+  }));
 });

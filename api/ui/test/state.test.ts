@@ -155,3 +155,26 @@ test("what has not ended runs to now while spans arrive, else to the last end kn
   assert.equal(decode(wire("2026-11-22T14:00:10Z", true), now - 15_000).length[0], 5e9); // the reader's clock is behind
   assert.equal(decode(wire("2026-11-22T14:00:10Z", true), now).length[1], -3e6); // a negative one stays so
 });
+
+test("what comes live moves the axis seldom, and its end never back", () => {
+  const grown = (seconds: number) => timeline([{ parent: -1, start: 0, length: seconds * 1e9 }]);
+  const state = new WaterfallState(grown(66));
+  const end = () => Math.round(state.axis.value[1] / 1e9);
+  const ends = [end()];
+  for (let seconds = 67; seconds <= 700; seconds++) {
+    state.update(grown(seconds));
+    ends.push(end());
+    assert.ok(state.scale.value.to >= seconds * 1e9, "all of it is in view");
+  }
+  assert.deepEqual([...new Set(ends)], [66, 120, 300, 600, 900]);
+  state.update(grown(650)); // it shrank: nothing moves
+  assert.equal(end(), 900);
+  state.fitAll();
+  assert.equal(end(), 650);
+  state.update(grown(9000));
+  assert.equal(end(), 10_800);
+  // What the reader chose stays where it is.
+  state.setWindow(10e9, 20e9);
+  state.update(grown(20_000));
+  assert.deepEqual(state.window.value, { from: 10e9, to: 20e9 });
+});

@@ -220,6 +220,12 @@ export default async function (site) {
   await searches(page, made);
   await panels(site, page, made);
   await page.goto(`${site.base}/calls/${made.call.id}/details`);
-  await until(async () => await page.locator("table").last().locator("tbody tr").count() === 3, "three links");
+  await until(async () => await page.locator("table.links tbody tr").count() === 3, "three links");
+  // Each says on what its key was found.
+  const links = page.locator("table.links");
+  for (const [root, place] of [["agent_session", "livekit.room.id, on the resource"], ["GET /orders", "roark.external_id, on select"], ["send_mail", "roark.external_id, on the resource"]]) {
+    await links.getByRole("row").filter({ hasText: root }).getByText(place).waitFor();
+  }
+  check(/^about .*, by its spans; no end was told$/.test(await page.locator(".fact").filter({ hasText: "Ended" }).locator("dd").textContent()), "no end was told, and that is said");
   await site.look(page, "call-details");
 }

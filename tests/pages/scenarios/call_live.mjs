@@ -54,6 +54,14 @@ export default async function (site) {
   equal(await page.getByRole("complementary", { name: "About function_tool" }).count(), 1, "its panel is still open");
   equal(new URL(page.url()).searchParams.get("span"), new URL(before.url).searchParams.get("span"), "so is its address");
 
+  // Nor does the axis move: there is room for what comes until a round time.
+  const places = async () => JSON.stringify(await page.locator(".tick").evaluateAll((list) => list.map((one) => [one.textContent, one.style.left])));
+  const axis = await places();
+  const known = await rowCount(page);
+  await send([span("late_check", { at: 118_000, ms: 6000, parent: root.id })]);
+  await until(async () => await rowCount(page) > known, "a span that ends later than all before it");
+  equal(await places(), axis, "the marks of the axis stand still");
+
   // A second trace is linked while the page is open; its parent comes last.
   const parent = newSpanId();
   const second = newTraceId();

@@ -23,6 +23,11 @@ export default async function (site) {
   check((await row("order-1").textContent()).includes("external"), "matched by");
   check((await row("order-3").textContent()).includes("why?"), "the call without a trace asks why");
   check(/\u2715 1/.test(await row("order-2").textContent()), "the error is counted");
+  // Neither of them was told an end: the spans say how long they lasted; what is being counted says so.
+  check(/^about 12\.\d s$/.test(await row("order-1").getByTitle("To the end of its last span; no end was told").textContent()), "about as long as its spans");
+  check((await row("order-3").textContent()).includes("unknown"), "without spans nothing is known");
+  check((await row("order-1").getByRole("cell").nth(6).textContent()).startsWith("1 open"), "a span came just now");
+  equal(await row("order-1").getByText("counting").count() > 0 || /\d/.test(await row("order-1").getByRole("cell").nth(3).textContent()), true, "turns are counted, or said to be");
   await site.look(page, "calls");
   // By Tab alone: over the bar to the rows, and from there into a call.
   await page.goto(`${site.base}/calls`);
@@ -33,6 +38,7 @@ export default async function (site) {
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   equal(await page.evaluate(() => document.activeElement.closest("tr")?.textContent.includes("order-3")), true, "the first row");
+  check(/^"\d{4}-\d\d-\d\dT.*\.\d{9}Z"$/.test(await page.evaluate(() => getComputedStyle(document.activeElement.querySelector("time"), "::after").content)), "the exact time stands at the row that the keys came to");
   // A click anywhere in a row opens it; who comes back sees the same time.
   await row("order-2").getByText("API", { exact: true }).last().click({ force: true }); // the link lies over it
   await page.waitForURL(`**/calls/${bad.id}*`);

@@ -129,6 +129,19 @@ export default async function (site) {
   await page.goto(`${site.base}/traces?service=agnet&name=llm`);
   await page.getByText('4 traces lie in this time; "service is agnet" alone matches none.').waitFor();
 
+  // While the counts load, their room is kept: the rows stand where they will stand.
+  let release;
+  const gate = new Promise((done) => { release = done; });
+  const slow = await site.page("/traces", { before: (opened) => opened.route(/\/histogram/, async (route) => { await gate; await route.continue(); }) });
+  const topOfRows = async () => (await slow.locator(".results").boundingBox()).y;
+  await slow.locator(".results tbody tr").first().waitFor();
+  const top = await topOfRows();
+  release();
+  await slow.locator(".histogram canvas").first().waitFor();
+  check(Math.abs(await topOfRows() - top) <= 2, `the rows stay where they are: ${top}, ${await topOfRows()}`);
+  await slow.unrouteAll({ behavior: "ignoreErrors" });
+  await slow.context().close();
+
   // A matching span leads to the trace at that span, with the words.
   await page.goto(`${site.base}/traces?name=tts&tag=env%3Aprod`);
   await page.locator(".matched a").first().click();
@@ -144,6 +157,7 @@ export default async function (site) {
   equal(await rows().count(), 4, "the rows stand still");
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await until(async () => await rows().count() === 5, "five");
+  await page.getByText("5 traces, 1 with errors").waitFor();
   await page.locator(".results").getByText("none: no key on any span").first().waitFor();
   await page.getByRole("link", { name: /^\d\d:\d\d:\d\d API ?, its call$/ }).click();
   await page.waitForURL(`**/calls/${call.id}*`);

@@ -92,6 +92,25 @@ export default async function (site) {
   equal(await page.locator(".waterfall").evaluate((element) => element.scrollTop), place, "the list is where it was");
   check(await turn.evaluate((row) => row === document.activeElement), "and so is the focus");
 
+  // A reader whose browser sets text twice as large: all of it is, nothing is cut off, and nothing goes beside the page.
+  const big = await site.page(`/calls/${call.id}?turn=96`, { isLarge: true, width: 1280 });
+  await big.getByRole("complementary", { name: "About Turn 96" }).waitFor();
+  equal(await big.evaluate(() => getComputedStyle(document.body).fontSize), "26px", "text is twice as large");
+  check(await big.locator(".wrow.turn").first().evaluate((row) => row.offsetHeight) >= 64, "and rows are twice as high");
+  const cramped = () => big.evaluate(() => [...document.querySelectorAll(".wrow .name, .cell-duration, .button, .tab, .select, .column-number, .tick, .chip, th, h1, h2, dt")]
+    .filter((one) => one.offsetParent && (one.scrollHeight > one.clientHeight + 4 && getComputedStyle(one).overflowY !== "visible")).map((one) => one.textContent.slice(0, 40)));
+  for (const path of [`/calls/${call.id}?turn=96`, `/calls/${call.id}/transcript`, `/calls/${call.id}/details`, "/calls", "/traces", "/unmatched", "/keys", "/setup"]) {
+    await big.goto(site.base + path);
+    await big.locator("h1").waitFor();
+    for (const width of [1280, 640]) {
+      await big.setViewportSize({ width, height: 900 });
+      await big.waitForTimeout(150);
+      check(await overflow(big) <= 0, `${path} at ${width} with large text is not wider than its window: ${await overflow(big)} px`);
+      equal(await cramped(), [], `${path} at ${width}: nothing is cut off`);
+    }
+  }
+  await big.context().close();
+
   // The system's colours: every shape has an edge, what is selected is seen, and nothing is told by colour alone.
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.goto(`${site.base}/calls/${call.id}?turn=96`);

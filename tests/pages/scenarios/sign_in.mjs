@@ -1,5 +1,5 @@
 // A wrong key, the right key, a session that ends over a page, signing out.
-import { check, equal } from "../site.mjs";
+import { check, equal, until } from "../site.mjs";
 
 export default async function (site) {
   site.allow(/status of 401/);
@@ -22,7 +22,7 @@ export default async function (site) {
   await other.getByLabel("Search title, key, id").fill("kept");
   await other.waitForURL("**/calls?q=kept");
   await site.ask("DELETE", `/v1/keys/${made.id}`);
-  await other.waitForTimeout(5500);
+  await until(async () => (await other.context().request.get(`${site.base}/v1/me`)).status() === 401, "the session to end with its key");
   await other.getByLabel("State").selectOption("ENDED");
   const dialog = other.getByRole("dialog", { name: "Sign in" });
   await dialog.getByText("Your session has ended. Sign in to go on.").waitFor();

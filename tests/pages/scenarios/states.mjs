@@ -23,6 +23,13 @@ export default async function (site) {
   await rowNamed(slow, "Turn 3").waitFor();
   await slow.close();
 
+  // A trace that was seen in a list is known by its size, too.
+  const listed = await site.page("/traces", { before: (page) => page.route(TIMELINE, async () => undefined) }); // never answered
+  await listed.locator(".results tbody a").first().click();
+  await listed.getByText(`Still loading. The trace has ${spans.length} spans.`).waitFor();
+  await listed.unrouteAll({ behavior: "ignoreErrors" });
+  await listed.close();
+
   // Busy: the reason and a way out; it is tried again by itself.
   site.allow(/status of 503/);
   let refusals = 0;

@@ -21,6 +21,17 @@ export default async function (site) {
   }
   await site.look(page, "unmatched");
 
+  // The cure stands once for a reason; a row with other values has its own.
+  await site.send(voiceSpans(), { resource: { "roark.external_id": "order-98" } });
+  await until(async () => await rows().count() === 5, "a fifth comes by itself");
+  const group = page.locator(".unmatched-group").filter({ has: page.getByRole("heading", { name: "No call holds the key 2" }) });
+  equal(await group.locator(".plus").count(), 2, "one cure in sight, the other folded");
+  equal(await group.locator(".plus:visible").textContent(), '+ change to: {"externalId":"order-98"}', "the newest row's values");
+  await group.getByText("With its own values").click();
+  await group.getByText('{"externalId":"order-99"}').waitFor();
+  await site.call({ externalId: "order-98" });
+  await until(async () => await rows().count() === 4, "it is linked and leaves");
+
   await page.getByRole("link", { name: "1 The key is spelt differently" }).click();
   await page.waitForURL("**reason=spelling*");
   await until(async () => await rows().count() === 1, "one of that reason");

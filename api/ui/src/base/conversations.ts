@@ -13,11 +13,13 @@ export interface Conversation {
   keys: Key[];
   matchedKinds: string[];
   traceCount: number;
-  openTraceCount?: number;
+  openTraceCount: number;
+  tracesEndedAt: string | null;
   errorTraceCount: number;
   errorCount?: number | null;
   turnCount: number | null;
   slowestTurnMs: number | null;
+  talliedAt: string | null;
 }
 
 export const pathOf = (row: { id: string; kind: string }): string => `/${row.kind === "chat" ? "chats" : "calls"}/${row.id}`;

@@ -100,3 +100,24 @@ export function elementsOf(source: string, names: string[]): string[] {
   }
   return out;
 }
+
+/** The text of an object's member as it was sent; null: the object has none of this name. The text must be JSON. */
+export function memberOf(source: string, name: string): string | null {
+  let depth = 0;
+  let key: string | null = null;
+  let from = -1; // where the value of the wanted member begins
+  for (let at = 0; at < source.length; at++) {
+    const c = source[at]!;
+    const begin = at;
+    if (c === '"') for (at++; source[at] !== '"' && at < source.length; at++) if (source[at] === "\\") at++;
+    if (c === '"' && depth === 1 && key === null) key = JSON.parse(source.slice(begin, at + 1)) as string;
+    else if (c === ":" && depth === 1) from = key === name ? at + 1 : -1;
+    else if (depth === 1 && (c === "," || c === "}")) {
+      if (from >= 0) return source.slice(from, at).trim();
+      key = null;
+    }
+    if (c === "{" || c === "[") depth++;
+    else if (c === "}" || c === "]") depth--;
+  }
+  return null;
+}

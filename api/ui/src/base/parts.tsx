@@ -2,8 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { signal } from "@preact/signals";
-import { Failure } from "./api";
-import { clockTime, exactTime, nsOf, zone } from "./format";
+import { Failure, me } from "./api";
+import { clockTime, count, exactTime, nsOf, zone } from "./format";
 import { Icon } from "./text";
 
 /** One polite sentence at most every 5 seconds; the shell shows it to screen readers. */
@@ -38,9 +38,13 @@ export function Time({ at }: { at: string | null | undefined }) {
 export function CopyButton({ value, label, small = true, icon = "copy" }: { value: () => string | Promise<string>; label: string; small?: boolean; icon?: string }) {
   const [said, say] = useState("");
   const copy = async () => {
-    const text = await value();
-    await navigator.clipboard.writeText(text);
-    say(`Copied ${text.length.toLocaleString()} characters`);
+    try {
+      const text = await value();
+      await navigator.clipboard.writeText(text);
+      say(`Copied ${count(text.length)} characters`);
+    } catch {
+      say("Not copied");
+    }
     setTimeout(() => say(""), 2000);
   };
   return (
@@ -52,7 +56,7 @@ export function CopyButton({ value, label, small = true, icon = "copy" }: { valu
 
 export function Problem({ failure, again }: { failure: unknown; again?: () => void }) {
   const isFailure = failure instanceof Failure;
-  const sentence = isFailure && failure.status === 403
+  const sentence = isFailure && failure.status === 403 && !me.value?.scopes.includes("read")
     ? "This key may send data but not read it. Sign in with a key that has read."
     : failure instanceof Error ? failure.message : String(failure);
   return (

@@ -2,6 +2,14 @@
 import { effect, signal } from "@preact/signals";
 import { zone, type Zone } from "./format";
 
+let knownScale = 0; // 0: to be asked for; asking makes the browser settle its styles, which no frame has time for
+
+/** How much larger the reader's browser sets text than most do. Sizes in CSS are in rem and follow by themselves. */
+export function textScale(): number {
+  knownScale ||= (parseFloat(getComputedStyle(document.documentElement).fontSize) || 16) / 16;
+  return knownScale;
+}
+
 export type Theme = "system" | "light" | "dark";
 export const theme = signal<Theme>("system");
 /** The theme that is shown: what is drawn on a canvas follows it. */
@@ -23,6 +31,7 @@ function read(): Record<string, unknown> {
 }
 
 export function startSettings(): void {
+  addEventListener("resize", () => { knownScale = 0; }); // another size of text comes with it
   const kept = read();
   if (kept["theme"] === "light" || kept["theme"] === "dark") theme.value = kept["theme"];
   if (kept["zone"] === "utc") zone.value = "utc" as Zone;

@@ -5,6 +5,7 @@ import { askText } from "./api";
 import { bytes, count } from "./format";
 import { looksLikeJson, printJson } from "./json";
 import { CopyButton } from "./parts";
+import { textScale } from "./settings";
 import { Outside } from "./text";
 import { useVirtual } from "./virtual";
 
@@ -34,9 +35,10 @@ export function linesOf(text: string, width: number): string[] {
 function Lines({ text, name }: { text: string; name: string }) {
   const scroller = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(60);
+  const scale = useMemo(textScale, []);
   const lines = useMemo(() => linesOf(text, width), [text, width]);
-  useLayoutEffect(() => { setWidth(Math.max(20, Math.floor(scroller.current!.clientWidth / CHARACTER_PX) - 1)); }, []);
-  const virtual = useVirtual({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => LINE_PX });
+  useLayoutEffect(() => { setWidth(Math.max(20, Math.floor(scroller.current!.clientWidth / (CHARACTER_PX * scale)) - 1)); }, []);
+  const virtual = useVirtual({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => LINE_PX * scale });
   useEffect(() => { virtual.measure(); }, [lines]);
   return (
     <div class="lines" ref={scroller} tabIndex={0} role="group" aria-label={`${name}, ${count(lines.length)} lines`}>

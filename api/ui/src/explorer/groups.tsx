@@ -40,28 +40,52 @@ export function GroupBy({ by, onChange }: { by: string | undefined; onChange: (b
 
 const share = (part: number, whole: number): string => whole === 0 ? "" : ` (${Math.round(100 * part / whole)} %)`;
 
-const ROWS: [string, (group: Group) => string][] = [
+/** What is told of a group; narrow windows have the list without some, the comparison with all. */
+const ROWS: [string, (group: Group) => string, string?][] = [
   ["Traces", (group) => count(group.traces)],
-  ["Linked", (group) => count(group.linked) + share(group.linked, group.traces)],
+  ["Linked", (group) => count(group.linked) + share(group.linked, group.traces), "medium-up"],
   ["With errors", (group) => count(group.errors) + share(group.errors, group.traces)],
   ["Duration, median", (group) => durationMs(group.durationP50Ms)],
-  ["Duration, p95", (group) => durationMs(group.durationP95Ms)],
+  ["Duration, p95", (group) => durationMs(group.durationP95Ms), "medium-up"],
 ];
 
 function Open({ by, group, hrefOf }: { by: string; group: Group; hrefOf: (filter: Filter) => string }) {
   return <a href={hrefOf(filterOfGroup(by, group.value))}>Show traces<Hidden> of {group.value ?? "none"}</Hidden></a>;
 }
 
-function Compare({ by, two, hrefOf }: { by: string; two: Group[]; hrefOf: (filter: Filter) => string }) {
+const sign = (n: number): string => n > 0 ? "+" : n < 0 ? "\u2212" : "";
+const points = (part: number, whole: number): number => whole === 0 ? 0 : Math.round(100 * part / whole);
+const times = (a: number, b: number): string => {
+  const by = b - a;
+  if (by === 0) return "same";
+  return `${sign(by)}${durationMs(Math.abs(by))}${a > 0 ? ` (${sign(by)}${Math.round(100 * Math.abs(by) / a)} %)` : ""}`;
+};
+const shares = (a: Group, b: Group, of: (group: Group) => number): string => {
+  const by = points(of(b), b.traces) - points(of(a), a.traces);
+  return by === 0 ? "same share" : `${sign(by)}${Math.abs(by)} points`;
+};
+
+/** What the second of two groups has more or less than the first, row by row. */
+export const differences = (a: Group, b: Group): string[] => [
+  a.traces === b.traces ? "same" : `${sign(b.traces - a.traces)}${count(Math.abs(b.traces - a.traces))}`,
+  shares(a, b, (group) => group.linked), shares(a, b, (group) => group.errors),
+  times(a.durationP50Ms, b.durationP50Ms), times(a.durationP95Ms, b.durationP95Ms),
+];
+
+interface CompareProps { by: string; two: Group[]; hrefOf: (filter: Filter) => string; onSwap: () => void; onClear: () => void }
+
+function Compare({ by, two, hrefOf, onSwap, onClear }: CompareProps) {
+  const changes = differences(two[0]!, two[1]!);
   return (
     <section class="stack compare" aria-labelledby="compare">
-      <h2 id="compare">Side by side</h2>
+      <div class="row spread"><h2 id="compare">Side by side</h2>
+        <span class="row"><button type="button" class="button small" onClick={onSwap}>Swap</button><button type="button" class="button small" onClick={onClear}>Clear ticks</button></span></div>
       <div class="table-scroll"><table>
-        <thead><tr><th><span class="hidden-text">What</span></th>{two.map((group) => <th key={group.value} class="number" scope="col"><Outside text={group.value ?? ""} most={60} /></th>)}</tr></thead>
+        <thead><tr><th><span class="hidden-text">What</span></th>{two.map((group) => <th key={group.value} class="number" scope="col"><Outside text={group.value ?? ""} most={60} /></th>)}<th class="number" scope="col">Change</th></tr></thead>
         <tbody>
-          {ROWS.map(([label, text]) => <tr key={label}><th scope="row">{label}</th>{two.map((group) => <td key={group.value} class="number">{text(group)}</td>)}</tr>)}
-          <tr><th scope="row">Last seen</th>{two.map((group) => <td key={group.value} class="number"><Time at={group.lastSeenAt} /></td>)}</tr>
-          <tr><th scope="row">List</th>{two.map((group) => <td key={group.value} class="number"><Open by={by} group={group} hrefOf={hrefOf} /></td>)}</tr>
+          {ROWS.map(([label, text], n) => <tr key={label}><th scope="row">{label}</th>{two.map((group) => <td key={group.value} class="number">{text(group)}</td>)}<td class="number">{changes[n]}</td></tr>)}
+          <tr><th scope="row">Last seen</th>{two.map((group) => <td key={group.value} class="number"><Time at={group.lastSeenAt} /></td>)}<td /></tr>
+          <tr><th scope="row">List</th>{two.map((group) => <td key={group.value} class="number"><Open by={by} group={group} hrefOf={hrefOf} /></td>)}<td /></tr>
         </tbody>
       </table></div>
     </section>
@@ -85,19 +109,22 @@ export function GroupList({ address, by, picked, onPick, hrefOf }: GroupListProp
       <td>{group.value === null ? null : <input type="checkbox" checked={picked.includes(group.value)} aria-label={`Compare ${group.value}`}
         onChange={(event) => tick(group.value!, event.currentTarget.checked)} />}</td>
       <td>{group.value === null ? <span class="quiet">none</span> : <Outside text={group.value} most={80} />}</td>
-      {ROWS.map(([label, text]) => <td key={label} class="number">{text(group)}</td>)}
-      <td><Time at={group.lastSeenAt} /></td><td><Open by={by} group={group} hrefOf={hrefOf} /></td>
+      {ROWS.map(([label, text, where = ""]) => <td key={label} class={`number ${where}`}>{text(group)}</td>)}
+      <td class="medium-up"><Time at={group.lastSeenAt} /></td><td><Open by={by} group={group} hrefOf={hrefOf} /></td>
     </tr>
   );
   return (
-    <div class="stack">
-      {two.length === 2 ? <Compare by={by} two={two} hrefOf={hrefOf} /> : <p class="note">Tick two groups to see them side by side.</p>}
+    <div class="groups">
+      <div class="compare-room">{two.length === 2 ? <Compare by={by} two={two} hrefOf={hrefOf} onSwap={() => onPick([...picked].reverse())} onClear={() => onPick([])} />
+        : <p class="note">{two.length === 1 ? "Tick a second group to see both side by side." : "Tick two groups to see them side by side."}</p>}</div>
+      <div class="stack">
       <div class="table-scroll"><table class="list">
-        <thead><tr><th>Compare</th><th>Value</th>{ROWS.map(([label]) => <th key={label} class="number">{label}</th>)}<th>Last seen</th><th>List</th></tr></thead>
+        <thead><tr><th><span class="compare-word">Compare</span></th><th>Value</th>{ROWS.map(([label, , where = ""]) => <th key={label} class={`number ${where}`}>{label}</th>)}<th class="medium-up">Last seen</th><th>List</th></tr></thead>
         <tbody>{groups.values.map(line)}{groups.none ? line(groups.none) : null}</tbody>
       </table></div>
       {groups.valueCount > groups.values.length ? <p class="note">Showing {count(groups.values.length)} of {count(groups.valueCount)} values, the most frequent.</p> : null}
       {groups.isPartial ? <p class="note">Older traces of this time were not counted.</p> : null}
+      </div>
     </div>
   );
 }

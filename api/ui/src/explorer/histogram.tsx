@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { clockTime, count, plural, zone } from "../base/format";
 import { Time } from "../base/parts";
-import { shownTheme } from "../base/settings";
+import { shownTheme, textScale } from "../base/settings";
 import { Hidden } from "../base/text";
 import { fieldText, lengthText, msOfField } from "./time";
 
@@ -26,17 +26,18 @@ function optionsOf(element: HTMLElement, counts: Counts, choose: Choose, hover: 
   const style = getComputedStyle(element);
   const colour = (token: string): string => style.getPropertyValue(token).trim() || "gray";
   const bars = uPlot.paths.bars!({ size: [0.8, 40, 1], align: 0 });
-  const font = `11px ${colour("--sans")}`;
+  const scale = textScale();
+  const font = `${11 * scale}px ${colour("--sans")}`;
   const axis = { stroke: colour("--text-2"), font, ticks: { stroke: colour("--border"), width: 1 }, grid: { show: false } };
   const series = (token: string): uPlot.Series => ({ stroke: colour(token), fill: colour(token), width: 0, paths: bars, points: { show: false } });
   return {
-    width: element.clientWidth, height: HEIGHT, legend: { show: false }, pxAlign: 1, padding: [10, 8, 0, 0],
+    width: element.clientWidth, height: HEIGHT * scale, legend: { show: false }, pxAlign: 1, padding: [10, 8, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 } },
     scales: { x: { range: [Date.parse(counts.buckets[0]!.start) / 1000, Date.parse(counts.buckets.at(-1)!.start) / 1000 + counts.bucketMs / 1000] },
       y: { range: (_plot, _least, most) => [0, Math.max(1, most)] } },
     axes: [
-      { ...axis, values: (_plot, splits) => splits.map((at) => clockTime(at * 1000).replace(/:00$/, "")), space: 110, size: 24 },
-      { ...axis, values: (_plot, splits) => splits.map((n) => Number.isInteger(n) ? count(n) : ""), size: 44, space: 30 },
+      { ...axis, values: (_plot, splits) => splits.map((at) => clockTime(at * 1000).replace(/:00$/, "")), space: 110 * scale, size: 24 * scale },
+      { ...axis, values: (_plot, splits) => splits.map((n) => Number.isInteger(n) ? count(n) : ""), size: 44 * scale, space: 30 * scale },
     ],
     ...(zone.value === "utc" ? { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") } : {}),
     series: [{}, series("--error-mark"), series("--bar-ok")],
@@ -56,7 +57,7 @@ function Chart({ counts, choose }: { counts: Counts; choose: Choose }) {
   useEffect(() => {
     const element = box.current!;
     const plot = new uPlot(optionsOf(element, counts, choose, setAt), dataOf(counts), element);
-    const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT * textScale() }));
     watch.observe(element);
     return () => { watch.disconnect(); plot.destroy(); };
   }, [counts, shownTheme.value, zone.value]);
@@ -123,11 +124,15 @@ function TimeFields({ counts, choose }: { counts: Counts; choose: Choose }) {
   );
 }
 
-export function Histogram({ counts, choose }: { counts: Counts; choose: Choose }) {
+/** Holds the place while the first counts load: what stands below must not move. */
+export const HistogramRoom = () => <div class="histogram-room" aria-hidden="true" />;
+
+/** `isStale`: of the filters before, while those of the new ones load. */
+export function Histogram({ counts, choose, isStale }: { counts: Counts; choose: Choose; isStale: boolean }) {
   const [isTable, setTable] = useState(false);
   const { ok, error } = counts.total;
   return (
-    <section class="stack" aria-label="Traces over time">
+    <section class={`stack${isStale ? " stale" : ""}`} aria-label="Traces over time" aria-busy={isStale}>
       <div class="row spread">
         <p role="status">{counts.isPartial ? "At least " : ""}{plural(ok + error, "trace")}, {count(error)} with errors</p>
         <button type="button" class="button small" aria-expanded={isTable} onClick={() => setTable(!isTable)}>Table of counts</button>

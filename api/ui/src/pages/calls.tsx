@@ -1,4 +1,5 @@
 // Calls and chats, newest first: which went wrong, were slow, have no trace; is one running.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { getPage, withQuery, type Page } from "../base/api";
 import { bestKey, pathOf, sourceName, stateName, type Conversation } from "../base/conversations";
@@ -65,14 +66,28 @@ function Errors({ row }: { row: Conversation }) {
 
 function Traces({ row }: { row: Conversation }) {
   if (row.traceCount === 0) return <span class="quiet">none</span>;
-  return <span>{count(row.traceCount)}{row.openTraceCount ? " open" : ""}</span>;
+  const open = row.openTraceCount === 0 ? "" : row.openTraceCount === row.traceCount ? " open" : `, ${count(row.openTraceCount)} open`;
+  return <span>{count(row.traceCount)}{open}</span>;
+}
+
+/** What its spans tell is counted once they pause; until then that is said. */
+function Counted({ row, children }: { row: Conversation; children: ComponentChildren }) {
+  const isCounting = row.talliedAt === null && row.traceCount > 0;
+  return isCounting ? <span class="quiet" title="Counted once no span came for half a minute">counting</span> : <>{children}</>;
 }
 
 function Length({ row }: { row: Conversation }) {
   if (row.startedAt && row.endedAt) return <span>{durationMs(Date.parse(row.endedAt) - Date.parse(row.startedAt))}</span>;
+  // A call that was made by POST is told no end: then its spans say how long it lasted at least.
+  if (row.startedAt && row.tracesEndedAt && row.state !== "IN_PROGRESS") {
+    return <span title="To the end of its last span; no end was told">about {durationMs(Math.max(0, Date.parse(row.tracesEndedAt) - Date.parse(row.startedAt)))}</span>;
+  }
   if (row.startedAt && row.state === "IN_PROGRESS") return <span>&gt; {durationMs(Math.max(0, Date.now() - Date.parse(row.startedAt)))}</span>;
   return <span class="quiet">unknown</span>;
 }
+
+/** One unit in the column. */
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
 function KeyOf({ row }: { row: Conversation }) {
   const key = bestKey(row.keys);
@@ -101,8 +116,8 @@ function Table({ rows, opened }: RowsProps) {
                 <div class="tight-only"><KeyOf row={row} /> <span class="quiet">{sourceName(row.source)}</span></div></td>
               <td>{row.kind === "chat" ? "Chat" : stateName(row.state)}</td>
               <td class="number"><Length row={row} /></td>
-              <td class="number roomy-only">{row.turnCount ?? ""}</td>
-              <td class="number">{row.slowestTurnMs == null ? "" : durationMs(row.slowestTurnMs)}</td>
+              <td class="number roomy-only"><Counted row={row}>{row.turnCount ?? ""}</Counted></td>
+              <td class="number"><Counted row={row}>{row.slowestTurnMs == null ? "" : seconds(row.slowestTurnMs)}</Counted></td>
               <td class="number"><Errors row={row} /></td>
               <td class="number"><Traces row={row} /><div class="tight-only quiet"><MatchedBy row={row} /></div></td>
               <td class="roomy-only"><MatchedBy row={row} /></td>
@@ -122,8 +137,8 @@ function Cards({ rows, opened }: RowsProps) {
       {rows.map((row) => (
         <li key={row.id}><a class="card" href={pathOf(row)} onClick={opened}>
           <span class="row spread"><b><Time at={row.startedAt ?? row.createdAt} /></b><span>{row.kind === "chat" ? "Chat" : stateName(row.state)}</span><Length row={row} /></span>
-          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {durationMs(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}{row.title ? <Outside class="quiet" text={row.title} most={40} /> : null}</span>
-          <span class="row"><span>{plural(row.traceCount, "trace")}</span><span>{row.matchedKinds.join(", ")}</span><KeyOf row={row} /></span>
+          <span class="row">{row.slowestTurnMs == null ? null : <span>slowest {seconds(row.slowestTurnMs)}</span>}{row.errorTraceCount > 0 ? <Errors row={row} /> : null}{row.title ? <Outside class="quiet" text={row.title} most={40} /> : null}</span>
+          <span class="row"><span>{row.traceCount === 0 ? "no trace" : <><Traces row={row} /> {row.traceCount === 1 ? "trace" : "traces"}</>}</span><span>{row.matchedKinds.join(", ")}</span><KeyOf row={row} /></span>
         </a></li>
       ))}
     </ul>

@@ -1,8 +1,9 @@
 // One trace by itself: what called what, what failed, and which call it belongs to.
 import { useCallback, useState } from "preact/hooks";
 import { get } from "../base/api";
-import { clockTime, zone } from "../base/format";
+import { clockTime, plural, shortId, zone } from "../base/format";
 import { CopyButton, Time, Title, useLoaded } from "../base/parts";
+import { sizeOf } from "../base/sizes";
 import { Outside } from "../base/text";
 import { Why } from "../base/why";
 import { Downloads } from "../waterfall/panel";
@@ -43,6 +44,7 @@ export default function Trace({ id }: { id: string }) {
   const [timeline, setTimeline] = useState<Timeline | null>(null);
   if (!/^[0-9a-fA-F]{32}$/.test(id)) return <div class="page stack"><Title text="Not found" /><p>A trace id has 32 hexadecimal digits. <a href="/traces">Traces</a></p></div>;
   const trace = id.toLowerCase();
+  const size = sizeOf(trace);
   const name = nameOf(timeline, trace);
   return (
     <div class="page stack call-page">
@@ -52,7 +54,10 @@ export default function Trace({ id }: { id: string }) {
           <Downloads trace={trace} /></div>
         {timeline ? <Belongs timeline={timeline} /> : null}
       </header>
-      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} onTimeline={setTimeline} empty={<p class="empty">This trace has no spans.</p>} />
+      <Waterfall path={`/v1/traces/${trace}/timeline`} isMine={isMine} onTimeline={setTimeline}
+        missing={<p class="empty">No trace {shortId(trace)} in this project. It may be older than what is kept, or belong to another project. <a href="/traces">Traces</a></p>}
+        empty={<p class="empty">This trace has no spans.</p>}
+        much={size === undefined ? "" : `The trace has ${plural(size, "span")}.`} />
     </div>
   );
 }

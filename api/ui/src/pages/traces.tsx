@@ -6,11 +6,12 @@ import { count, plural } from "../base/format";
 import { isOfTraces, onLiveNowAndThen } from "../base/live";
 import { announce, FilterFold, Loading, Problem, Title, useLoaded } from "../base/parts";
 import { fixTime, rangeOf, SPANS } from "../base/query";
+import { noteSizes } from "../base/sizes";
 import { Outside } from "../base/text";
 import { FilterBox } from "../explorer/filter-box";
 import { filtersOf, parameterOf, partsOf, refusedFilter, searchTerm, withFilters, type Filter } from "../explorer/filters";
 import { GroupBy, GroupList } from "../explorer/groups";
-import { Histogram, type Counts } from "../explorer/histogram";
+import { Histogram, HistogramRoom, type Counts } from "../explorer/histogram";
 import { ResultCards, ResultTable, useReasons, type TraceRow } from "../explorer/results";
 
 const PAGE = 50;
@@ -95,10 +96,10 @@ function useNewer(address: string, rows: TraceRow[]): { newer: number; fresh: Ma
 }
 
 interface ListProps {
-  address: string; filters: Filter[]; range: Range; opened: () => void; clear: () => void; anyTime: () => void; onFailure: (failure: unknown) => void; isRefused: boolean;
+  address: string; filters: Filter[]; range: Range; opened: () => void; clear: () => void; anyTime: () => void; onFailure: (failure: unknown) => void; onShow: () => void; isRefused: boolean;
 }
 
-function List({ address, filters, range, opened, clear, anyTime, onFailure, isRefused }: ListProps) {
+function List({ address, filters, range, opened, clear, anyTime, onFailure, onShow, isRefused }: ListProps) {
   const first = useLoaded(address, (abort) => getPage<TraceRow>(address, abort));
   const [more, setMore] = useState<Page<TraceRow>[]>([]);
   const [failure, setFailure] = useState<unknown>(null);
@@ -110,7 +111,8 @@ function List({ address, filters, range, opened, clear, anyTime, onFailure, isRe
     .filter((row) => !seen.has(row.traceId) && seen.add(row.traceId));
   const { newer, fresh, forget } = useNewer(address, read);
   const rows = read.map((row) => fresh.get(row.traceId) ?? row);
-  const show = () => { setMore([]); forget(); first.again(); announce("The list is up to date"); };
+  useEffect(() => noteSizes(rows), [rows.length, fresh]);
+  const show = () => { setMore([]); forget(); first.again(); onShow(); announce("The list is up to date"); };
   const loadMore = async () => {
     try {
       setMore([...more, await getPage<TraceRow>(`${address}&after=${encodeURIComponent(last!.pagination.nextCursor!)}`)]);
@@ -147,6 +149,8 @@ export default function Traces() {
   const by = query.get("by") ?? undefined;
   const counts = useLoaded(addressOf("/v1/traces/histogram", filters, range),
     (abort) => get<Counts>(addressOf("/v1/traces/histogram", filters, range), abort));
+  const kept = useRef<Counts | null>(null); // shown until those of the new filters are there
+  if (counts.data) kept.current = counts.data;
   const isAbsolute = query.has("from") || query.has("to");
   const narrow = (from: number, to: number) => go(changed(query, { from: new Date(from).toISOString(), to: new Date(to).toISOString(), span: undefined }));
   const clear = () => go(withFilters(query, []));
@@ -174,11 +178,11 @@ export default function Traces() {
         <GroupBy by={by} onChange={(next) => go(changed(query, { by: next, pick: undefined }))} />
         {filters.length ? <button type="button" class="button folds" onClick={clear}>Clear</button> : null}
       </div>
-      {counts.data ? <Histogram counts={counts.data} choose={narrow} /> : null}
+      {counts.failure && !counts.data ? null : kept.current ? <Histogram counts={kept.current} choose={narrow} isStale={!counts.data} /> : <HistogramRoom />}
       <div id="rows" class="stack" tabIndex={-1}>
       {by ? <GroupList address={addressOf("/v1/traces/groups", filters, range, { by })} by={by} picked={query.getAll("pick")} onPick={pick} hrefOf={hrefOf} />
         : <List address={addressOf("/v1/traces", filters, range, { limit: PAGE })} filters={filters} range={range} opened={fix} clear={clear}
-          anyTime={() => go(changed(query, { span: "all", from: undefined, to: undefined }))} onFailure={setFailure} isRefused={refused >= 0} />}
+          anyTime={() => go(changed(query, { span: "all", from: undefined, to: undefined }))} onFailure={setFailure} onShow={counts.again} isRefused={refused >= 0} />}
       </div>
     </div>
   );

@@ -1,19 +1,32 @@
-// What was said: lines with what each answer took, and where it was broken off. Times are the call's own.
+// What was said: lines with what each answer took, which tools ran, and where it was broken off. Times are the call's own.
 import { get } from "../base/api";
 import { duration, offset } from "../base/format";
 import { Loading, Problem, useLoaded } from "../base/parts";
+import { hidesSensitive } from "../base/settings";
 import { Outside } from "../base/text";
 import { Value } from "../base/value";
+import { HideSensitive } from "../waterfall/attributes";
 import { decode, type WireTimeline } from "../waterfall/decode";
-import { answersOf, linesOfTurns, type Line } from "../waterfall/said";
+import { answersOf, linesOfTurns, pairTools, toolRuns, type Line, type ToolRun } from "../waterfall/said";
 
 interface Entry { role: string; text: string; startOffsetMs?: number; startTimestamp?: string }
-export interface Tool { name: string; parameters: unknown; result: unknown; startOffsetMs?: number; startTimestamp?: string }
+/** Parameters and result as they were sent: JSON as text. */
+export interface Tool { name: string; parameters: string; result: string | null; startOffsetMs?: number; startTimestamp?: string }
 
-function ToolLine({ tool }: { tool: Tool }) {
+const ONE_LINE = 160; // characters of a value that needs no block of its own
+
+function Inline({ text, name }: { text: string; name: string }) {
+  return text.length <= ONE_LINE && !text.includes("\n") ? <Outside class="mono" text={text} /> : <div class="tool-value"><Value text={text} name={name} /></div>;
+}
+
+function ToolLine({ tool, run, page }: { tool: Tool | null; run: ToolRun | null; page: string }) {
   return (
-    <><b class="quiet">tool</b><div class="stack"><Outside class="mono" text={tool.name} /><Value text={JSON.stringify(tool.parameters ?? null)} name="the parameters" />
-      <Value text={typeof tool.result === "string" ? tool.result : JSON.stringify(tool.result ?? null)} name="the result" /></div></>
+    <><b class="quiet">tool</b>
+      <div class="row tool-line"><Outside class="mono" text={tool?.name ?? run!.name} />
+        {!tool ? null : hidesSensitive.value ? <span class="quiet">hidden</span> : <><Inline text={tool.parameters} name="the parameters" />
+          {tool.result === null ? null : <><span class="quiet">gave</span><Inline text={tool.result} name="the result" /></>}</>}</div>
+      {run ? <span class="row line-end">{run.isFailed ? <span class="error-text">{"\u2715"} error</span> : null}<span>{run.isOpen ? "> " : ""}{duration(run.length)}</span>
+        <a href={`${page}/tracing?span=${run.spanId}`}>Open span</a></span> : null}</>
   );
 }
 
@@ -21,9 +34,9 @@ function SaidLine({ line, page }: { line: Line; page: string }) {
   const { answer } = line;
   return (
     <><b>{line.isAgent ? "Agent" : "User"}</b>
-      <div class="stack"><p class="reading"><Outside text={line.text} lines /></p>
-        {answer ? <p class="row quiet">{answer.afterNs === null ? answer.outcome : `answered after ${duration(answer.afterNs)}`} <a href={`${page}/tracing?turn=${answer.turn}`}>Open turn</a></p> : null}
-        {answer?.isInterrupted ? <p class="quiet">(user interrupted here)</p> : null}</div></>
+      <div><p class="reading">{hidesSensitive.value ? <span class="quiet">hidden</span> : <Outside text={line.text} lines />}</p>
+        {answer?.isInterrupted ? <p class="quiet">(user interrupted here)</p> : null}</div>
+      {answer ? <span class="row line-end quiet">{answer.afterNs === null ? answer.outcome : `answered after ${duration(answer.afterNs)}`} <a href={`${page}/tracing?turn=${answer.turn}`}>Open turn</a></span> : null}</>
   );
 }
 
@@ -37,13 +50,16 @@ export function Transcript({ base, page, zeroMs, tools }: { base: string; page: 
   const turns = spans.data?.turns ?? [];
   const isBuilt = own.length === 0;
   const said = isBuilt ? linesOfTurns(turns) : answersOf(own, turns);
-  const lines = [...said.map((line) => ({ at: line.at, line, tool: null })), ...tools.map((tool) => ({ at: at(tool), line: null, tool }))].sort((a, b) => a.at - b.at);
-  if (lines.length === 0) return <p class="empty">This {page.startsWith("/chats") ? "chat" : "call"} has no transcript, and its spans hold no words. <a href={`${page}/tracing`}>Tracing</a> shows what they are.</p>;
+  const used = pairTools(tools.map((tool) => ({ ...tool, at: at(tool) })), spans.data ? toolRuns(spans.data) : []);
+  const lines = [...said.map((line) => ({ at: line.at, line, tool: null })), ...used.map((tool) => ({ at: tool.at, line: null, tool }))].sort((a, b) => a.at - b.at);
+  if (said.length === 0 && tools.length === 0) return <p class="empty">This {page.startsWith("/chats") ? "chat" : "call"} has no transcript, and its spans hold no words. <a href={`${page}/tracing`}>Tracing</a> shows what they are.</p>;
   return (
     <div class="stack">
-      {isBuilt && said.length ? <p class="note">No transcript was sent. This one is built from the spans, at most 240 bytes of each turn.</p> : null}
+      {spans.failure ? <Problem failure={spans.failure} again={spans.again} /> : null}
+      <div class="row spread">{isBuilt && said.length ? <p class="note">No transcript was sent. This one is built from the spans, at most 240 bytes of each turn.</p> : <span />}<HideSensitive /></div>
       <ol class="transcript">
-        {lines.map((one, index) => <li key={index} class="transcript-line"><span class="mono quiet">{offset(one.at, 1e8)}</span>{one.line ? <SaidLine line={one.line} page={page} /> : <ToolLine tool={one.tool!} />}</li>)}
+        {lines.map((one, index) => <li key={index} class="transcript-line"><span class="mono quiet">{offset(one.at, 1e8)}</span>
+          {one.line ? <SaidLine line={one.line} page={page} /> : <ToolLine tool={one.tool!.told} run={one.tool!.run} page={page} />}</li>)}
       </ol>
     </div>
   );

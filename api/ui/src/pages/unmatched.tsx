@@ -57,20 +57,45 @@ function OfCall({ row }: { row: Unmatched }) {
   );
 }
 
-function Row({ row }: { row: Unmatched }) {
+const sameCure = (a: Unmatched, b: Unmatched): boolean => JSON.stringify([cureOf(a), a.sentence, a.change]) === JSON.stringify([cureOf(b), b.sentence, b.change]);
+
+/** `first` is the row whose cure stands above; another's is its own when its values are. */
+function Row({ row, first }: { row: Unmatched; first: Unmatched }) {
   return (
     <li class="unmatched-row">
       <div class="row">{row.trace ? <OfTrace row={row} /> : <OfCall row={row} />}
         {row.keys.map((key, i) => <span key={i} class="tag">{key.kind} <Outside class="mono" text={key.value} most={40} /></span>)}
         {needsMending(row.reason) ? null : <span class="tag">nothing to mend</span>}
       </div>
-      <Cure row={row} />
+      {row === first || sameCure(row, first) ? null : <details><summary>With its own values</summary><Cure row={row} /></details>}
     </li>
   );
 }
 
+const idOf = (row: Unmatched): string => row.trace?.traceId ?? row.conversation!.id;
+
+/** What to change stands once for each reason, with the values of the newest row of it. */
+function Group({ rows, total }: { rows: Unmatched[]; total: number | undefined }) {
+  const first = rows[0]!;
+  return (
+    <section class="unmatched-group stack">
+      <h2>{titleOf(first.reason)} <span class="quiet">{total === undefined || total === rows.length ? count(rows.length) : `${count(rows.length)} of ${count(total)}`}</span></h2>
+      <Cure row={first} />
+      <ul>{rows.map((row) => <Row key={idOf(row)} row={row} first={first} />)}</ul>
+    </section>
+  );
+}
+
+function Groups({ rows, reasons }: { rows: Unmatched[]; reasons: Reason[] }) {
+  const groups = new Map<string, Unmatched[]>();
+  for (const row of rows) groups.set(row.reason, [...groups.get(row.reason) ?? [], row]);
+  const place = (reason: string): number => { const at = reasons.findIndex((one) => one.reason === reason); return at < 0 ? reasons.length : at; };
+  return <>{[...groups].sort(([a], [b]) => place(a) - place(b)).map(([reason, list]) => <Group key={reason} rows={list} total={reasons.find((one) => one.reason === reason)?.count} />)}</>;
+}
+
 function Reasons({ reasons, chosen, hrefOf }: { reasons: Reason[]; chosen: string | undefined; hrefOf: (reason: string | undefined) => string }) {
   const all = reasons.reduce((sum, one) => sum + one.count, 0);
+  if (all === 0 && chosen === undefined) return null;
   const line = (reason: string | undefined, label: string, number: number) => (
     <li key={reason ?? ""}><a href={hrefOf(reason)} aria-current={chosen === reason ? "true" : undefined}><span class="number">{count(number)}</span><span>{label}</span></a></li>
   );
@@ -121,7 +146,7 @@ export default function UnmatchedPage() {
   useLiveAgain(() => { summary.again(); first.again(); });
   const seen = new Set<string>();
   const rows = [...first.data?.data ?? [], ...more.flatMap((page) => page.data)].filter((row) => {
-    const id = row.trace?.traceId ?? row.conversation!.id;
+    const id = idOf(row);
     return !seen.has(id) && seen.add(id);
   });
   const before = useRef(0);
@@ -157,13 +182,13 @@ export default function UnmatchedPage() {
       <Sides query={query} side={side} counts={{ traces: countOf("traces"), calls: countOf("calls") }} />
       {first.failure ? <Problem failure={first.failure} again={first.again} /> : null}
       {!first.data ? (first.failure ? null : <Loading what="Loading what is not linked" />) : (
-        <div class="two-columns">
+        <div class={reasons.some((one) => one.side === side) || reason ? "two-columns" : ""}>
           <Reasons reasons={reasons.filter((one) => one.side === side)} chosen={reason} hrefOf={(one) => hrefOf(query, { side, reason: one })} />
           <div class="stack">
             {rows.length === 0 && !last?.pagination.nextCursor ? <Nothing side={side} spanLabel={spanLabel} reason={reason} /> : (
               <>
                 <p class="note">A row leaves this list when it links.</p>
-                <ul class="stack">{rows.map((row) => <Row key={row.trace?.traceId ?? row.conversation!.id} row={row} />)}</ul>
+                <Groups rows={rows} reasons={reasons.filter((one) => one.side === side)} />
                 {last?.pagination.nextCursor ? <div><button type="button" class="button" onClick={loadMore}>Load {PAGE} more</button></div> : null}
               </>
             )}

@@ -14,7 +14,7 @@ import { hasFlag, INNER, roleOf, type Timeline } from "./timeline";
 
 const ENDS = 3; // messages shown at either end
 const SYSTEM_LINES = 3;
-const SYSTEM_CHARACTERS = 240; // about three lines of the panel
+const SYSTEM_CHARACTERS = 160; // about three lines of the panel
 
 interface Found { spans: { spanId: string; place: string; key: string | null; before: string; after: string }[] }
 

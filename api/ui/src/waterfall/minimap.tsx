@@ -23,7 +23,7 @@ function lanesOf(timeline: Timeline): Int8Array {
   return lanes;
 }
 
-const wholeOf = (state: WaterfallState): Scale => new Scale(...state.extent.value, state.gaps);
+const wholeOf = (state: WaterfallState): Scale => new Scale(...state.axis.value, state.gaps);
 
 function draw(canvas: HTMLCanvasElement, state: WaterfallState): void {
   const timeline = state.timeline.value;
@@ -68,7 +68,7 @@ export function Minimap({ state }: { state: WaterfallState }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const drag = useRef<{ mode: "new" | "move" | "from" | "to"; at: number; from: number; to: number } | null>(null);
   const timeline = state.timeline.value;
-  const [from, to] = state.extent.value;
+  const [from, to] = state.axis.value;
   const scale = wholeOf(state);
   const w = state.shown.value;
   const gaps = state.gaps;
@@ -79,7 +79,7 @@ export function Minimap({ state }: { state: WaterfallState }) {
     const watch = new ResizeObserver(again);
     watch.observe(element);
     return () => watch.disconnect();
-  }, [timeline, gaps, shownTheme.value]);
+  }, [timeline, gaps, to, shownTheme.value]);
   const timeAt = (event: PointerEvent): number => {
     const box = canvas.current!.getBoundingClientRect();
     return scale.timeAt(event.clientX - box.left, box.width);

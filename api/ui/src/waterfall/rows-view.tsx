@@ -1,7 +1,7 @@
 // The waterfall's rows: a treegrid of which only what is in view is mounted, with bars on one time axis.
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, duration, plural } from "../base/format";
-import { hidesSensitive } from "../base/settings";
+import { hidesSensitive, textScale } from "../base/settings";
 import { Outside } from "../base/text";
 import { useVirtual } from "../base/virtual";
 import { Bar, spoken } from "./bars";
@@ -18,21 +18,29 @@ const INDENTS_MAX = 12;
 const RULER_PX = 28;
 const FOLLOW_SLACK_PX = 40; // nearer to the end than this is at the end
 
-/** Rows are high for fingers, and where the name stands above its bar. */
-function useHighRows(): boolean {
-  const media = useMemo(() => matchMedia("(pointer: coarse), (max-width: 719px)"), []);
-  const [isHigh, set] = useState(media.matches);
+/** How high rows are: for fingers, and where the name stands above its bar, higher; and as the reader's text is. */
+export interface Sizes { span: number; made: number; ruler: number }
+
+const sizesOf = (isHigh: boolean, text: number): Sizes =>
+  ({ span: (isHigh ? 44 : 26) * text, made: (isHigh ? 48 : 32) * text, ruler: RULER_PX * text });
+
+function useSizes(): Sizes {
+  const media = useMemo(() => matchMedia("(pointer: coarse), (max-width: 44.9375em)"), []);
+  const [sizes, set] = useState(() => sizesOf(media.matches, textScale()));
   useEffect(() => {
-    const note = (): void => set(media.matches);
+    const note = (): void => set((old) => {
+      const now = sizesOf(media.matches, textScale());
+      return now.span === old.span && now.ruler === old.ruler ? old : now;
+    });
     media.addEventListener("change", note);
-    return () => media.removeEventListener("change", note);
+    addEventListener("resize", note);
+    return () => { media.removeEventListener("change", note); removeEventListener("resize", note); };
   }, [media]);
-  return isHigh;
+  return sizes;
 }
 
-/** Height of a row by its kind and the reader's pointer. */
-export const heightOf = (row: Row, coarse: boolean): number =>
-  row.kind === "span" || row.kind === "missing" ? (coarse ? 44 : 26) : (coarse ? 48 : 32);
+/** Height of a row by its kind. */
+export const heightOf = (row: Row, sizes: Sizes): number => row.kind === "span" || row.kind === "missing" ? sizes.span : sizes.made;
 
 /** A row's name that outlives what arrives: turns are numbered anew when an earlier one comes late. */
 function lastingKey(timeline: Timeline, row: Row): string {
@@ -41,26 +49,26 @@ function lastingKey(timeline: Timeline, row: Row): string {
 }
 
 /** However many spans arrive: the first row in view stays where it is. */
-function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], timeline: Timeline, coarse: boolean, isFollowing: boolean): void {
+function useStill(scroller: { current: HTMLDivElement | null }, rows: Row[], timeline: Timeline, sizes: Sizes, isFollowing: boolean): void {
   const first = useRef<{ key: string; within: number } | null>(null);
   useLayoutEffect(() => {
     if (isFollowing) return;
     const place = first.current ? rows.findIndex((row) => lastingKey(timeline, row) === first.current!.key) : -1;
     if (place < 0) return;
-    const top = rows.slice(0, place).reduce((sum, row) => sum + heightOf(row, coarse), first.current!.within);
+    const top = rows.slice(0, place).reduce((sum, row) => sum + heightOf(row, sizes), first.current!.within);
     if (scroller.current!.scrollTop !== top) scroller.current!.scrollTop = top;
   }, [timeline]);
   useLayoutEffect(() => {
     const element = scroller.current!;
     const note = (): void => {
       let rest = element.scrollTop;
-      const row = rows.find((one) => { const height = heightOf(one, coarse); if (rest < height) return true; rest -= height; return false; });
+      const row = rows.find((one) => { const height = heightOf(one, sizes); if (rest < height) return true; rest -= height; return false; });
       first.current = row ? { key: lastingKey(timeline, row), within: rest } : null;
     };
     note();
     element.addEventListener("scroll", note, { passive: true });
     return () => element.removeEventListener("scroll", note);
-  }, [rows, coarse]);
+  }, [rows, sizes]);
 }
 
 function TraceName({ state, row }: { state: WaterfallState; row: Row }) {
@@ -138,7 +146,7 @@ function figure(timeline: Timeline, row: Row): string {
 }
 
 /** Keeps the end in view while the reader follows; scrolling away from it ends that. Tells which row is the last in view. */
-function useFollow(state: WaterfallState, scroller: { current: HTMLDivElement | null }, rows: Row[], coarse: boolean): void {
+function useFollow(state: WaterfallState, scroller: { current: HTMLDivElement | null }, rows: Row[], sizes: Sizes): void {
   const isFollowing = state.isFollowing.value;
   useLayoutEffect(() => {
     const element = scroller.current!;
@@ -150,10 +158,10 @@ function useFollow(state: WaterfallState, scroller: { current: HTMLDivElement | 
       const bottom = element.scrollTop + element.clientHeight;
       if (state.isFollowing.value && element.scrollHeight - bottom > FOLLOW_SLACK_PX) state.isFollowing.value = false;
       if (state.fresh.value.size === 0) return;
-      let rest = bottom - RULER_PX;
+      let rest = bottom - sizes.ruler;
       let last = -1;
       for (const row of rows) {
-        rest -= heightOf(row, coarse);
+        rest -= heightOf(row, sizes);
         if (rest < 0) break;
         last++;
       }
@@ -162,7 +170,7 @@ function useFollow(state: WaterfallState, scroller: { current: HTMLDivElement | 
     note();
     element.addEventListener("scroll", note, { passive: true });
     return () => element.removeEventListener("scroll", note);
-  }, [rows, coarse, state]);
+  }, [rows, sizes, state]);
 }
 
 /** "14 new spans below": what came where the reader does not look. */
@@ -184,7 +192,7 @@ function focusCell(cell: HTMLElement | undefined): void {
 
 export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallState; nameWidth: number; setNameWidth: (px: number) => void }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const coarse = useHighRows();
+  const sizes = useSizes();
   const rows = state.rows.value;
   const timeline = state.timeline.value;
   const placeOf = (key: string | null): number => {
@@ -203,9 +211,9 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   const virtual = useVirtual({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => heightOf(rows[index]!, coarse),
+    estimateSize: (index) => heightOf(rows[index]!, sizes),
     getItemKey: keyOf,
-    scrollPaddingEnd: RULER_PX, // the rows begin below it
+    scrollPaddingEnd: sizes.ruler, // the rows begin below it
     rangeExtractor: (range) => {
       const from = Math.max(0, range.startIndex - 8);
       const to = Math.min(rows.length - 1, range.endIndex + 8);
@@ -214,7 +222,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
       return list.sort((a, b) => a - b);
     },
   });
-  useEffect(() => { virtual.measure(); }, [rows, coarse]);
+  useEffect(() => { virtual.measure(); }, [rows, sizes]);
   useEffect(() => {
     const index = rows.findIndex((row) => row.key === state.selected.value);
     if (index >= 0 && isKeyed.current) focusRow(index);
@@ -238,8 +246,8 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   }, []);
   // A focused row that was folded away hands the focus to the row that hides it.
   useEffect(() => { if (isKeyed.current && document.activeElement === document.body) focusRow(focusIndex); }, [rows]);
-  useStill(scroller, rows, timeline, coarse, state.isFollowing.value);
-  useFollow(state, scroller, rows, coarse);
+  useStill(scroller, rows, timeline, sizes, state.isFollowing.value);
+  useFollow(state, scroller, rows, sizes);
   const focusRow = (index: number, cell = -1): void => {
     const row = rows[Math.min(Math.max(index, 0), rows.length - 1)];
     if (!row) return;
@@ -257,7 +265,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     isKeyed.current = true;
     if (event.ctrlKey || event.metaKey || event.altKey || (event.target as Element).closest("button")) return;
     const row = rows[focusIndex];
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 260) / 26) - 1);
+    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 260) / sizes.span) - 1);
     const element = (event.target as Element).closest(".wrow");
     const cells = element ? [...element.querySelectorAll<HTMLElement>(CELLS)] : [];
     const cell = cells.findIndex((one) => one === event.target);
@@ -285,7 +293,7 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     const ruler = scroller.current?.querySelector(".ruler-time")?.getBoundingClientRect();
     return ruler && ruler.width > 0 ? ruler : scroller.current?.querySelector(".rows")?.getBoundingClientRect() ?? null;
   });
-  const style = { "--name": `${nameWidth}px` } as Record<string, string>;
+  const style = { "--name": `${nameWidth}px`, "--rows": `${virtual.getTotalSize()}px` } as Record<string, string>;
   return (
     <div class="rows-area">
       <div class="waterfall" ref={scroller} style={style} {...on} onKeyDown={onKey} onPointerDownCapture={() => { isKeyed.current = false; }}

@@ -2,6 +2,7 @@
 import { useRef } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { clockTime, duration, offset, zone } from "../base/format";
+import { textScale } from "../base/settings";
 import type { Range } from "./gestures";
 import type { Scale } from "./scale";
 import type { WaterfallState } from "./state";
@@ -13,15 +14,15 @@ const NOMINAL_PX = 640;
 
 /** The ruler's marks: round times, none inside a break, none so near to another,
  * or to the end, that its text would not fit. */
-export function marks(scale: Scale): { step: number; places: number[] } {
-  const step = STEPS.find((one) => scale.resolution * 1000 / one <= MARKS_MOST) ?? STEPS[STEPS.length - 1]!;
+export function marks(scale: Scale, text = 1): { step: number; places: number[] } {
+  const step = STEPS.find((one) => scale.resolution * 1000 / one <= MARKS_MOST / text) ?? STEPS[STEPS.length - 1]!;
   const places: number[] = [];
   let last = -Infinity;
   for (let at = Math.ceil(scale.from / step) * step; at <= scale.to; at += step) {
     const broken = scale.brokenAt(at);
     if (broken) { at = Math.ceil(broken.to / step) * step - step; continue; }
     const px = scale.px(at, NOMINAL_PX);
-    if (px - last < MARK_PX || px > NOMINAL_PX - MARK_PX / 2) continue;
+    if (px - last < MARK_PX * text || px > NOMINAL_PX - MARK_PX * text / 2) continue;
     places.push(at);
     last = px;
   }
@@ -30,7 +31,7 @@ export function marks(scale: Scale): { step: number; places: number[] } {
 
 export function Ruler({ state, pointer, width, setWidth }: { state: WaterfallState; pointer: Signal<number | null>; width: number; setWidth: (px: number) => void }) {
   const scale = state.scale.value;
-  const { step, places } = marks(scale);
+  const { step, places } = marks(scale, textScale());
   return (
     <div class="ruler" onDblClick={() => state.fitAll()}>
       <span class="ruler-name">Span</span>

@@ -23,6 +23,12 @@ export function gapsOf(timeline: Timeline): Gap[] {
   return gaps;
 }
 
+const ROOMS = [10, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 2700, 3600].map((s) => s * 1e9);
+const LONG_ROOM = 1800e9;
+
+/** Up to when the axis of a running call reaches: a round time behind what came, so that it is drawn anew seldom. */
+export const roomFor = (end: number): number => ROOMS.find((one) => one > end) ?? (Math.floor(end / LONG_ROOM) + 1) * LONG_ROOM;
+
 /** Time without what is broken out of it. */
 export function flat(at: number, gaps: readonly Gap[]): number {
   let out = at;

@@ -2,7 +2,7 @@
 // address holds it, so that a copied link shows the same.
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { buildRows, buildTree, countBelow, foldedAbove, loneRow, shownAt, spansInOrder, turnKey, unfolding, type Row, type Tree } from "./rows";
-import { flat, gapsOf, Scale, unflat, type Gap } from "./scale";
+import { flat, gapsOf, roomFor, Scale, unflat, type Gap } from "./scale";
 import { readShifts, shifted, shiftKey, writeShifts, type Shifts } from "./shift";
 import { ERROR, extentOf, hasFlag, type ClockNote, type Timeline } from "./timeline";
 
@@ -32,6 +32,8 @@ export class WaterfallState {
   readonly isPanelOpen = signal(false);
   readonly shifts = signal<Shifts>(new Map());
   readonly breaksGaps = signal(true);
+  /** Up to where the axis reaches at least: what comes live moves it seldom, and its end never back. */
+  private readonly room: Signal<number>;
   readonly isFollowing = signal(false);
   readonly fresh = signal<ReadonlySet<string>>(new Set()); // spans that came since and were not in view yet
   readonly below = signal<{ count: number; row: number }>({ count: 0, row: -1 }); // of the fresh ones below the view; the first's row
@@ -41,7 +43,8 @@ export class WaterfallState {
   readonly rows: ReadonlySignal<Row[]>;
   readonly places: ReadonlySignal<ReadonlyMap<number, number>>; // rows by node
   readonly keys: ReadonlySignal<ReadonlyMap<string, number>>;   // nodes by key
-  readonly extent: ReadonlySignal<[number, number]>;
+  readonly extent: ReadonlySignal<[number, number]>; // of all that came
+  readonly axis: ReadonlySignal<[number, number]>;   // the extent, with room for what comes
   readonly allGaps: ReadonlySignal<Gap[]>;
   readonly shown: ReadonlySignal<Window>;
   readonly scale: ReadonlySignal<Scale>;
@@ -57,6 +60,8 @@ export class WaterfallState {
     this.received = signal(timeline);
     this.timeline = computed(() => shifted(this.received.value, this.shifts.value));
     this.extent = computed(() => extentOf(this.timeline.value));
+    this.room = signal(this.extent.value[1]);
+    this.axis = computed(() => [this.extent.value[0], Math.max(this.extent.value[1], this.room.value)]);
     this.allGaps = computed(() => gapsOf(this.timeline.value));
     this.shown = computed(() => this.window.value ?? this.whole);
     this.scale = computed(() => new Scale(this.shown.value.from, this.shown.value.to, this.gaps));
@@ -97,7 +102,7 @@ export class WaterfallState {
 
   /** All of it, with a margin: a hundredth of what is not broken out. */
   get whole(): Window {
-    const [from, to] = this.extent.value;
+    const [from, to] = this.axis.value;
     const margin = (flat(to, this.gaps) - flat(from, this.gaps)) * MARGIN;
     return { from: from - margin, to: to + margin };
   }
@@ -179,7 +184,12 @@ export class WaterfallState {
     this.setWindow(from - pad, to + pad);
   }
 
-  fitAll(): void { this.window.value = null; }
+  fitAll(): void {
+    batch(() => {
+      this.window.value = null;
+      this.room.value = this.extent.value[1];
+    });
+  }
 
   setWindow(from: number, to: number): void {
     const { from: least, to: most } = this.whole;
@@ -278,6 +288,8 @@ export class WaterfallState {
     const awaited = this.missing;
     batch(() => {
       this.received.value = timeline;
+      const end = this.extent.value[1];
+      if (end > this.room.value) this.room.value = roomFor(end);
       const here = awaited === null ? -1 : timeline.ids.indexOf(awaited);
       if (here >= 0) this.show(here); // the span that the address names has come
       if (fresh.length) this.fresh.value = new Set([...this.fresh.value, ...fresh]);

@@ -2,11 +2,11 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { effect } from "@preact/signals";
 import { useLocation } from "preact-iso";
-import { get, withQuery } from "../base/api";
+import { Failure, get, withQuery } from "../base/api";
 import { count, plural } from "../base/format";
 import { onLive } from "../base/live";
 import { announce, Loading, Problem, titleWithin, useLoaded } from "../base/parts";
-import { singleKeys } from "../base/settings";
+import { singleKeys, textScale } from "../base/settings";
 import { Icon } from "../base/text";
 import { decode, type WireTimeline } from "./decode";
 import { merge } from "./merge";
@@ -111,7 +111,7 @@ function Toolbar({ state, search, copyLink, help }: { state: WaterfallState; sea
 }
 
 function useNameWidth(): [number, (px: number) => void] {
-  const initial = Number(localStorage.getItem(NAME_WIDTH)) || (innerWidth < 720 ? 200 : innerWidth < 1200 ? 260 : 360);
+  const initial = Number(localStorage.getItem(NAME_WIDTH)) || Math.min(innerWidth / 2, textScale() * (innerWidth < 720 * textScale() ? 200 : innerWidth < 1200 * textScale() ? 260 : 360));
   const [width, set] = useState(initial);
   return [width, (px) => { set(px); localStorage.setItem(NAME_WIDTH, String(px)); }];
 }
@@ -257,6 +257,8 @@ export interface WaterfallProps {
   /** Is a live event about it? */
   isMine: (event: { conversation?: string; trace?: string }) => boolean;
   empty: preact.ComponentChildren;
+  /** What is said when there is nothing under this id. */
+  missing?: preact.ComponentChildren;
   /** Of a call or chat, of which turns are expected. */
   needsTurns?: boolean;
   /** What is known of how much there is to load, as a sentence. */
@@ -264,7 +266,7 @@ export interface WaterfallProps {
   onTimeline?: (timeline: Timeline) => void;
 }
 
-export function Waterfall({ path, isMine, empty, needsTurns = false, much = "", onTimeline }: WaterfallProps) {
+export function Waterfall({ path, isMine, empty, missing, needsTurns = false, much = "", onTimeline }: WaterfallProps) {
   const { query } = useLocation();
   const [state, setState] = useState<WaterfallState | null>(null);
   const held = useRef<{ path: string; state: WaterfallState } | null>(null);
@@ -287,6 +289,7 @@ export function Waterfall({ path, isMine, empty, needsTurns = false, much = "", 
   }, [timeline]);
   const mine = held.current?.path === path ? state : null;
   useAddress(mine, path);
+  if (failure instanceof Failure && failure.status === 404 && missing && !timeline) return <>{missing}</>;
   if (failure && !timeline) return <Problem failure={failure} again={again} />;
   if (!mine || !timeline) return <Loading what="Loading the spans" rows={12} much={much} />;
   if (mine.received.value.ids.length === 0) return <>{empty}</>;
