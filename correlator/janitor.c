@@ -19,6 +19,7 @@ enum {
     CLEAN_EVERY = 5,
     PING_EVERY = 10,
     SWEEP_EVERY = 50,
+    WAITS_EVERY = 49, /* not in the same tick */
     PARTITIONS_EVERY = 36000,
     DAYS_BACK = 1,
     DAYS_AHEAD = 7,
@@ -32,8 +33,9 @@ struct janitor {
     struct db *db;
     pthread_t thread;
     _Atomic bool is_stopping;
-    pthread_mutex_t lock; /* guards the next two */
+    pthread_mutex_t lock; /* guards the next three */
     bool is_ready;
+    bool is_away;        /* it was asked and did not answer */
     struct detail words; /* why not */
     bool is_house_made;  /* schema checked and partitions made on this connection */
     bool may_clean;
@@ -84,6 +86,18 @@ static FALLIBLE sweep(struct janitor *janitor, struct detail *detail)
     return OK;
 }
 
+/* Of connections that writers have given up: with a standby that is silent for long there would soon be none left.
+ * Such a commit is unknown to its sender, which was told to come back (store_calls.c, known_is_durable). */
+static FALLIBLE end_waits(struct janitor *janitor, struct detail *detail)
+{
+    size_t ended = 0;
+    TRY(db_do(janitor->db, STMT_WAITS_END, NULL, 0, detail, &ended));
+    if (ended > 0) {
+        log_warn("standby_silent", "waits_ended=%zu", ended);
+    }
+    return OK;
+}
+
 static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
 {
     bool is_new = false;
@@ -95,6 +109,8 @@ static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
         TRY(make_partitions(janitor, detail));
     } else if (janitor->ticks % SWEEP_EVERY == 0) {
         TRY(sweep(janitor, detail));
+    } else if (janitor->ticks % WAITS_EVERY == 0) {
+        TRY(end_waits(janitor, detail));
     } else if (janitor->ticks % PING_EVERY == 0) {
         TRY(db_do(janitor->db, STMT_PING, NULL, 0, detail, NULL));
     }
@@ -113,6 +129,7 @@ static bool ready_set(struct janitor *janitor, err_t err, struct detail *detail)
     pthread_mutex_lock(&janitor->lock);
     bool was_ready = janitor->is_ready;
     janitor->is_ready = err_is_ok(err);
+    janitor->is_away = err_is(err, ERR_DB_AWAY);
     janitor->words = *detail;
     pthread_mutex_unlock(&janitor->lock);
     return was_ready;
@@ -187,4 +204,12 @@ bool janitor_is_ready(struct janitor *janitor, struct detail *ret_detail)
     *ret_detail = janitor->words;
     pthread_mutex_unlock(&janitor->lock);
     return is_ready;
+}
+
+bool janitor_finds_postgres_away(struct janitor *janitor)
+{
+    pthread_mutex_lock(&janitor->lock);
+    bool is_away = janitor->is_away;
+    pthread_mutex_unlock(&janitor->lock);
+    return is_away;
 }
