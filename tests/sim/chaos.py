@@ -1,108 +1,69 @@
-"""Hurts a running cluster at random, from a seed, and heals it at the end."""
+"""Hurts a running cluster at random, from a seed, by the rows of faults.py."""
 
 import random
 import threading
-import time
+
+from faults import Fault, Scene, select
+
+
+class Watcher:
+    """Is told of every fault: at its end, and when everything runs again."""
+
+    def over(self, fault: Fault):
+        pass
+
+    def done(self, fault: Fault):
+        pass
 
 
 class Chaos:
-    """A thread that kills, stops and restarts. Each action heals itself before the next."""
+    """A thread that kills, stops and restarts. Each fault is healed before the next; with `count` the schedule ends
+    by itself, which `finished` tells."""
 
-    def __init__(self, cluster, seed: int, apis=True, correlators=True, redis=False,
-                 slow_redis=False, postgres=False, kills_only=False, pause=(0.1, 0.6)):
-        self.cluster = cluster
-        self.random = random.Random(seed)
+    def __init__(self, cluster, seed: int, *what: str, pause=(0.1, 0.6), count: int | None = None,
+                 watcher: Watcher | None = None, **scene):
+        self.scene = Scene(cluster, random.Random(seed), **scene)
+        self.faults = [row for row in select(*what) if self.scene.has(row.needs)]
         self.pause = pause
+        self.count = count
+        self.watcher = watcher or Watcher()
         self.done = threading.Event()
+        self.finished = threading.Event()
         self.failure: BaseException | None = None
         self.counts: dict[str, int] = {}
-        self.actions = []
-        if apis:
-            self.actions += [self.kill_api, self.end_api]
-        if correlators:
-            self.actions += [self.kill_correlator] * 3 + [self.end_correlator,
-                                                         self.freeze_correlator]
-        if redis:
-            self.actions += [self.flush_redis] * 3 + [self.restart_redis, self.stop_redis,
-                                                     self.freeze_redis]
-        if slow_redis:
-            self.actions += [self.freeze_redis]
-        if postgres:
-            self.actions += [self.crash_postgres]
-        if kills_only:
-            self.actions = [self.kill_correlator]
         self.thread = threading.Thread(target=self._run, name="chaos")
 
     def __enter__(self):
-        if self.actions:
+        if self.faults:
             self.thread.start()
         return self
 
     def __exit__(self, *_):
         self.done.set()
-        if self.actions:
-            self.thread.join(60)
+        if self.faults:
+            self.thread.join(600 if self.count else 60)
         if self.failure is not None:
             raise self.failure
 
     def _run(self):
+        weights = [row.weight for row in self.faults]
         try:
-            while not self.done.wait(self.random.uniform(*self.pause)):
-                action = self.random.choice(self.actions)
-                self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
-                action()
+            while not self.done.wait(self.scene.random.uniform(*self.pause)):
+                if self.count is not None and sum(self.counts.values()) >= self.count:
+                    break
+                row = self.scene.random.choices(self.faults, weights)[0]
+                self.counts[row.name] = self.counts.get(row.name, 0) + 1
+                self._do(row)
         except BaseException as error:  # handed to the test
             self.failure = error
+        finally:
+            self.finished.set()
 
-    def _back(self, daemon):
-        time.sleep(self.random.uniform(0, 0.3))
-        daemon.start()
-        daemon.wait_ready()
-
-    def kill_api(self):
-        daemon = self.random.choice(self.cluster.apis)
-        daemon.kill()
-        self._back(daemon)
-
-    def end_api(self):
-        daemon = self.random.choice(self.cluster.apis)
-        assert daemon.terminate() == 0, f"{daemon.name} ended badly:\n{daemon.log_tail()}"
-        self._back(daemon)
-
-    def kill_correlator(self):
-        daemon = self.random.choice(self.cluster.correlators)
-        daemon.kill()
-        self._back(daemon)
-
-    def end_correlator(self):
-        daemon = self.random.choice(self.cluster.correlators)
-        assert daemon.terminate() == 0, f"{daemon.name} ended badly:\n{daemon.log_tail()}"
-        self._back(daemon)
-
-    def freeze_correlator(self):
-        daemon = self.random.choice(self.cluster.correlators)
-        daemon.pause()
-        time.sleep(self.random.uniform(0.1, 1.5))
-        daemon.resume()
-
-    def crash_postgres(self):
-        self.cluster.postgres.stop("immediate")
-        time.sleep(self.random.uniform(0, 0.5))
-        self.cluster.postgres.start()
-
-    def flush_redis(self):
-        self.cluster.redis.flush()
-
-    def restart_redis(self):
-        self.cluster.redis.stop()
-        self.cluster.redis.start()
-
-    def stop_redis(self):
-        self.cluster.redis.stop()
-        time.sleep(self.random.uniform(0.3, 1.5))
-        self.cluster.redis.start()
-
-    def freeze_redis(self):
-        self.cluster.redis.process.pause()
-        time.sleep(self.random.uniform(0.1, 1.0))
-        self.cluster.redis.process.resume()
+    def _do(self, row: Fault):
+        self.scene.acted = True
+        steps = row.steps(self.scene)
+        next(steps)
+        self.watcher.over(row)
+        for _ in steps:
+            raise AssertionError(f"{row.name} is over twice")
+        self.watcher.done(row)

@@ -53,7 +53,7 @@ def simulate(servers, build, fault: int, events: int) -> list[str]:
         kills = name == "ack_before_commit"
         if name == "skip_look":
             servers.redis.stop()
-        return simulation.run(Chaos(cluster, fault, apis=False, correlators=kills), lambda: all_sealed(cluster))
+        return simulation.run(Chaos(cluster, fault, *(["correlator"] if kills else [])), lambda: all_sealed(cluster))
     finally:
         if not servers.redis.process.is_running():
             servers.redis.start()

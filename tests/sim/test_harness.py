@@ -177,7 +177,7 @@ def parse_attributes(holder: dict):
 def test_the_harness_tells_right_from_wrong(seed, fault):
     model = Model(seed, fault)
     simulation = Simulation(model, seed, 800, workers=4, pause=0.001, quiet=0.05)
-    problems = simulation.run(Chaos(model, seed, apis=False, correlators=False))
+    problems = simulation.run(Chaos(model, seed))
     if fault:
         assert problems, f"fault {fault} went unnoticed"
     else:

@@ -119,7 +119,7 @@ def test_ten_thousand_new_keys_have_one_call_each(pair):
     rounds = [[{"externalId": f"race-{n}", "properties": {"side": side}} for side in range(2)]
               for n in range(10_000)]
     race = Race(pair, "race", rounds)
-    chaos = Chaos(pair, 1, kills_only=True, pause=(1.0, 2.0))
+    chaos = Chaos(pair, 1, "kill_correlator", pause=(1.0, 2.0))
     started = time.monotonic()
     race.run(chaos)
     open_rounds = [number for number, answers in race.answers.items()
@@ -153,7 +153,7 @@ def ring(n: int):
 @pytest.mark.parametrize("bodies, count", [(crossed, 2000), (ring, 600)], ids=["two", "ring"])
 def test_calls_that_cross_are_never_all_lost(pair, bodies, count):
     race = Race(pair, f"cross-{bodies.__name__}", [bodies(n) for n in range(count)])
-    race.run(Chaos(pair, 2, kills_only=True, pause=(0.8, 1.6)))
+    race.run(Chaos(pair, 2, "kill_correlator", pause=(0.8, 1.6)))
     race.settle()
     holders = race.real_holders(race.holders())
     for number, answers in race.answers.items():

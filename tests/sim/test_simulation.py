@@ -26,9 +26,9 @@ def events(request):
     return request.config.getoption("--events") or 4000
 
 
-def run(cluster, seed, events, repair=lambda: None, **hurt):
+def run(cluster, seed, events, *what, repair=lambda: None):
     simulation = Simulation(cluster, seed, events)
-    chaos = Chaos(cluster, seed, **hurt)
+    chaos = Chaos(cluster, seed, *what)
     problems = simulation.run(chaos, repair)
     print(f"seed {seed}: {len(simulation.events)} events in {simulation.seconds:.1f} s, "
           f"{len(simulation.log.creates)} creates, {chaos.counts}")
@@ -62,7 +62,8 @@ def test_links_are_the_equation_through_kills_and_restarts(servers, seed, events
     cluster = servers.cluster(apis=2, correlators=2,
                               correlator_rows={"seal_quiet_s": 1, "seal_share_percent": 100})
     try:
-        simulation = run(cluster, seed, events, lambda: reconcile(cluster), postgres=True)
+        simulation = run(cluster, seed, events, "api", "correlator", "postgres",
+                         repair=lambda: reconcile(cluster))
         assert sealed(cluster) > 0
         assert not simulation.check(sample=200)
     finally:
@@ -77,7 +78,7 @@ def test_the_rendezvous_alone_finds_every_link(servers, seed, events):
                               correlator_rows={"look": "off", "reconcile": "off",
                                                "redis_timeout_ms": "20000"})
     try:
-        run(cluster, seed, events, correlators=False, slow_redis=True)
+        run(cluster, seed, events, "api", "freeze_redis")
         away = [daemon.metrics()["calltrace_redis_away_total"] for daemon in cluster.correlators]
         assert away == [0, 0]
     finally:
@@ -88,7 +89,7 @@ def test_the_look_alone_finds_every_link(servers, seed, events):
     """Redis is flushed, stopped and restarted; the reconciler then has nothing to repair."""
     cluster = servers.cluster(apis=2, correlators=2, correlator_rows={"reconcile": "off"})
     try:
-        run(cluster, seed, events, correlators=False, redis=True)
+        run(cluster, seed, events, "api", "redis")
         assert reconcile(cluster) == 0
     finally:
         cluster.close()

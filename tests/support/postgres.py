@@ -35,7 +35,7 @@ def _owner():
 
 
 class Postgres:
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, settings: dict | None = None):
         self.directory = directory
         self.data = directory / "data"
         self.bin = _find_bin()
@@ -44,21 +44,29 @@ class Postgres:
             "postgres",
             [self.bin / "postgres", "-D", self.data, "-k", directory, "-c", "listen_addresses=",
              "-c", "max_connections=200", "-c", "logging_collector=off",
-             "-c", "log_min_messages=warning", "-c", "log_min_error_statement=error"],
+             "-c", "log_min_messages=warning", "-c", "log_min_error_statement=error",
+             *(word for name, value in (settings or {}).items() for word in ("-c", f"{name}={value}"))],
             directory / "postgres.log", user=self.owner, death_signal=signal.SIGQUIT)
         self._databases = 0
 
     def create(self):
         self.directory.mkdir(parents=True, exist_ok=True)
-        extra = {}
-        if self.owner is not None:
-            os.chown(self.directory, self.owner.pw_uid, self.owner.pw_gid)
-            extra = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
+        self.own()
         subprocess.run(
             [self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale=C", "--no-sync"],
-            check=True, capture_output=True, timeout=60, cwd="/", **extra)
+            check=True, capture_output=True, timeout=60, cwd="/", **self.as_owner())
         self.start()
+
+    def own(self):
+        if self.owner is not None:
+            os.chown(self.directory, self.owner.pw_uid, self.owner.pw_gid)
+
+    def as_owner(self) -> dict:
+        """What makes subprocess run a program as the data's owner."""
+        if self.owner is None:
+            return {}
+        return {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
 
     def start(self):
         self.process.start()
@@ -77,6 +85,17 @@ class Postgres:
         self.process.resume()
         self.process.signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
         self.process.wait(20)
+
+    def kill(self):
+        """kill -9 of every process at once."""
+        pids = [self.process.pid, *self._children()]
+        for pid in pids:
+            _signal_quietly(pid, signal.SIGKILL)
+        self.process.wait(20)
+        wait_until(lambda: not any(_is_alive(pid) for pid in pids), 10, "Postgres' processes to be gone")
+
+    def is_alive(self) -> bool:
+        return self.process.is_running() and self._answers()
 
     def pause(self):
         """Stops the postmaster and every backend: connections hang."""
@@ -114,6 +133,14 @@ class Postgres:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+
+
+def _is_alive(pid: int) -> bool:
+    """A process that is dead and waits for its parent is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _signal_quietly(pid: int, number: int):
