@@ -14,6 +14,7 @@ struct call_work {
     struct bytes title;
     struct meeting meeting;
     struct create_facts facts;
+    bool is_new; /* made by this message */
 };
 
 static FALLIBLE work_init(struct call_work *work, struct store *store, const struct bus_call *call)
@@ -100,7 +101,7 @@ static FALLIBLE queue_call(struct call_work *work, struct detail *detail)
 }
 
 /* Places of the results that are read. */
-enum { AT_FIND = 5, AT_HOLDER = 6 };
+enum { AT_ADD = 3, AT_FIND = 5, AT_HOLDER = 6 };
 
 static FALLIBLE queue_all(struct call_work *work, struct detail *detail)
 {
@@ -150,9 +151,20 @@ static FALLIBLE commit(struct call_work *work, struct detail *detail)
     TRY(db_begin_pipeline(store->db, detail));
     TRY(store_end(store, queue_all(work, detail), detail, &results, &count));
     metric_seconds(METRIC_COMMIT_SECONDS, clock_mono().ns - began.ns);
+    work->is_new = db_rows_affected(results[AT_ADD]) > 0;
     err_t err = read_facts(work, results[AT_FIND], results[AT_HOLDER]);
     store_results_free(results, count);
     return err;
+}
+
+/* The call of an earlier try may be committed here and not at a synchronous standby: that try's wait was cancelled, or
+ * ended in a crash. A lock is written, so that its COMMIT waits for all that stands before it in the log. */
+static FALLIBLE known_is_durable(const struct call_work *work, struct detail *detail)
+{
+    struct db_value id = db_uuid(&work->facts.call_id);
+    struct db_value values[] = {db_uuid(&work->call->project), db_null()};
+    TRY(db_array(&work->store->work, DB_TYPE_UUID, &id, 1, &values[1]));
+    return db_do(work->store->db, STMT_EVENT_CALLS_LOCK, values, 2, detail, NULL);
 }
 
 /* --- a POST that completes a call which only events have made -------------------------------------------- */
@@ -220,6 +232,9 @@ err_t store_call(struct store *store, const struct bus_call *call, struct detail
     TRY(work_init(&work, store, call));
     meeting_turn(&work.meeting, MEET_CLAIM, work.id);
     TRY(commit(&work, detail));
+    if (work.facts.has_call && !work.is_new) {
+        TRY(known_is_durable(&work, detail));
+    }
     if (may_complete(&work)) {
         TRY(complete(&work, detail));
     }

@@ -58,6 +58,20 @@ err_t store_key_use(struct store *store, const struct bus_message *message, stru
     return keys_refused(store, message, detail);
 }
 
+/* *ret_count is 1 if the message's key is there. It is locked: as that is written, the answer waits until what made
+ * the key has reached a synchronous standby (store_calls.c, known_is_durable). */
+static FALLIBLE key_is_there(struct store *store, const struct bus_key_change *change,
+                             struct detail *detail, size_t *ret_count)
+{
+    struct db_rows *rows = NULL;
+    const struct db_value values[] = {db_uuid(&change->project), db_uuid(&change->key)};
+    TRY(db_run(store->db, STMT_KEY_IS_THERE, values, 2, detail, &rows));
+    *ret_count = db_rows_count(rows);
+    db_rows_free(rows);
+    return OK;
+}
+
+/* The same message twice makes one key. */
 static FALLIBLE key_add(struct store *store, const struct bus_key_change *change,
                         struct detail *detail, size_t *ret_affected)
 {
@@ -73,7 +87,8 @@ static FALLIBLE key_add(struct store *store, const struct bus_key_change *change
                                       db_int4((int32_t)change->scopes),
                                       db_uuid(&change->by),
                                       db_time(change->at)};
-    return db_do(store->db, STMT_KEY_ADD_BY, values, 8, detail, ret_affected);
+    TRY(db_do(store->db, STMT_KEY_ADD_BY, values, 8, detail, ret_affected));
+    return *ret_affected > 0 ? OK : key_is_there(store, change, detail, ret_affected);
 }
 
 /* *ret_affected is 0 when there is no such key that works; the same message twice is fine. */
@@ -81,7 +96,6 @@ static FALLIBLE key_rotate(struct store *store, const struct bus_key_change *cha
                            struct detail *detail, size_t *ret_affected)
 {
     struct bytes hint = {0};
-    struct db_rows *rows = NULL;
     TRY(text_for_summary(change->hint, &store->work, &hint));
     const struct db_value values[] = {db_uuid(&change->project),
                                       db_uuid(&change->key),
@@ -92,12 +106,7 @@ static FALLIBLE key_rotate(struct store *store, const struct bus_key_change *cha
                                       db_uuid(&change->replaces),
                                       db_time(change->ends)};
     TRY(db_do(store->db, STMT_KEY_ROTATE, values, 8, detail, ret_affected));
-    if (*ret_affected == 0) {
-        TRY(db_run(store->db, STMT_KEY_IS_THERE, values, 2, detail, &rows));
-        *ret_affected = db_rows_count(rows);
-        db_rows_free(rows);
-    }
-    return OK;
+    return *ret_affected > 0 ? OK : key_is_there(store, change, detail, ret_affected);
 }
 
 err_t store_key_change(struct store *store, const struct bus_key_change *change,
@@ -113,7 +122,6 @@ err_t store_key_change(struct store *store, const struct bus_key_change *change,
         TRY(key_rotate(store, change, detail, &affected));
     } else {
         TRY(key_add(store, change, detail, &affected));
-        affected = 1; /* the same message twice makes one key */
     }
     *ret_reply = (struct bus_reply){.outcome = BUS_OUTCOME_ACCEPTED, .created = change->at};
     if (affected > 0) {

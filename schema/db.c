@@ -53,6 +53,7 @@ struct db {
     size_t queued; /* entries that are statements */
     struct db_rows **results;
     size_t results_room;
+    bool is_unreplicated; /* a COMMIT of the running pipeline ended without its standby */
     char sqlstate[6];
 };
 
@@ -226,11 +227,16 @@ static err_t script_run(struct db *db, const char *sql, struct detail *detail)
     return err;
 }
 
-/* Postgres' notices tell nothing that an error does not; a line of their own would break the log's form. */
-static void notice_drop(void *context, const char *message)
+/* Of Postgres' notices one matters: a COMMIT whose wait for a synchronous standby was cancelled succeeds with a
+ * warning, and a failover loses it. The words are translated, the function's name is not. The rest tells nothing
+ * that an error does not, and a line of its own would break the log's form. */
+static void notice_take(void *context, const PGresult *notice)
 {
-    (void)context;
-    (void)message;
+    struct db *db = context;
+    const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+    if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0) {
+        db->is_unreplicated = true;
+    }
 }
 
 static err_t connect_now(struct db *db, struct detail *detail)
@@ -250,7 +256,7 @@ static err_t connect_now(struct db *db, struct detail *detail)
         db_close(db);
         return FAIL(DB_AWAY);
     }
-    (void)PQsetNoticeProcessor(db->conn, notice_drop, NULL); /* the default one is of no use */
+    (void)PQsetNoticeReceiver(db->conn, notice_take, db); /* the one before is of no use */
     char work_mem[32] = "default";
     if (db->options.work_mem_mib > 0) {
         (void)snprintf(work_mem, sizeof work_mem, "'%uMB'", db->options.work_mem_mib);
@@ -432,6 +438,7 @@ static err_t pipeline_begin(struct db *db, struct detail *detail)
         return connection_lost(db, detail, NULL);
     }
     db->in_pipeline = true;
+    db->is_unreplicated = false;
     db->entries_count = 0;
     db->queued = 0;
     return OK;
@@ -596,6 +603,10 @@ err_t db_end_pipeline(struct db *db, struct detail *detail, struct db_rows ***re
         db_close(db);
     }
     db->in_pipeline = false;
+    if (err_is_ok(err) && db->is_unreplicated) {
+        detail_set(detail, "Postgres: the wait for a synchronous standby was cancelled");
+        err = FAIL(COMMIT_UNKNOWN);
+    }
     if (err_is_ok(err)) {
         *ret_results = db->results;
         *ret_count = queued;

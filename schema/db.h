@@ -10,7 +10,8 @@
  *     db_rows_free(rows);
  *
  * Errors: DB_AWAY (SQLSTATE classes 08, 40, 53, 57 and a lost connection: try again), DB_REFUSED (22, 23 and
- * the rest; db_sqlstate tells), COMMIT_UNKNOWN (lost while committing).
+ * the rest; db_sqlstate tells), COMMIT_UNKNOWN (lost while committing, or committed here and perhaps not at a
+ * synchronous standby).
  *
  * Owner thread: one at a time. Values borrow until the call returns; rows are given. */
 #ifndef CALLTRACE_DB_H

@@ -207,10 +207,14 @@ def failover(scene):
 
 @fault("postgres pair", needs="pair", aim_s=POSTGRES_S)
 def freeze_standby(scene):
-    """Commits wait for a standby that says nothing until the statement's timeout cancels the wait: such a commit is
-    unknown. Then the primary dies, and only what the standby has is left."""
+    """Commits wait for a standby that says nothing, and somebody cancels the waits: such a commit is unknown. Then the
+    primary dies, and only what the standby has is left."""
     scene.pair.standby.pause()
-    time.sleep(6.5)  # beyond the correlators' statement timeout
+    cancelled, until = 0, time.monotonic() + scene.random.uniform(2, 7)  # also beyond the correlators' own patience
+    while time.monotonic() < until:
+        time.sleep(0.3)
+        cancelled += scene.pair.cancel_waits()
+    assert cancelled > 0, "no commit waited for the standby"
     scene.pair.primary.kill()
     scene.pair.standby.resume()
     scene.pair.promote()

@@ -38,6 +38,10 @@ class Pair:
                   "SELECT pg_reload_conf()")
         self.primary, self.standby = self.standby, self.primary
 
+    def cancel_waits(self) -> int:
+        """As somebody who thinks that a query hangs: COMMITs that wait for the standby end, with a warning; how many."""
+        return len(self._sql(self.primary, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
     def rebuild(self):
         """Whatever was the other one becomes a copy."""
         self.standby.close()
