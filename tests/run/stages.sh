@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154,SC2034  # the shared variables stand in schema/local/common.sh
 # The stages of ./calltrace test: what each needs, whether it is there, and how it runs.
 
-stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim'
+stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim chaos'
 stages_quick='lint gcc unit smoke'
 build_seconds_max=900  # for one build
 suite_seconds_max=1200 # for one pytest suite: a hanging suite must not take the whole run along
@@ -34,12 +34,15 @@ procps          command ps
 iproute2        command ip
 systemd         command systemd-analyze
 '
+packages_chaos='
+faketime        command faketime
+'
 packages_browser='
 chromium          command chromium
 fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 '
 
-test_packages_ensure() { # GROUP...: build, servers, unit, clang, fuzz, lint, python, pages, browser
+test_packages_ensure() { # GROUP...: build, servers, unit, clang, fuzz, lint, python, chaos, pages, browser
     local group missing table=$packages_needed list
     for group in "$@"; do
         case $group in
@@ -136,6 +139,15 @@ run_pytest() { # ARGUMENTS...
 # Suites that mostly wait: two files at a time, each worker with servers of its own.
 run_pytest_wide() { run_pytest -n 2 --dist loadfile "$@"; }
 
+# As root in a mount namespace of its own, so that its small disks end with it however it ends.
+run_chaos() { # ARGUMENTS...
+    local inside=()
+    if is_root && unshare --mount true 2>/dev/null; then inside=(unshare --mount); fi
+    venv_ensure
+    (cd "$top/tests" && PYTHONPATH=$top/tests exec ${inside[@]+"${inside[@]}"} \
+        "$top/build/venv/bin/python" sim/marathon.py "$@")
+}
+
 has_tests() { [ -n "$(find "$top/tests/$1" -name 'test_*.py' 2>/dev/null | head -n 1)" ]; }
 
 # --- stages -------------------------------------------------------------------------------------
@@ -156,6 +168,7 @@ stage_text() { # NAME: one line
         pages) echo "the web pages: types, unit tests, and in Chromium with axe-core" ;;
         clients) echo "real OpenTelemetry SDKs and API clients" ;;
         sim) echo "the simulation against the equation" ;;
+        chaos) echo "each of the main faults once under load: nothing acknowledged is lost" ;;
     esac
 }
 
@@ -167,7 +180,8 @@ stage_packages() { # NAME: groups of packages
         unit | asan | tsan) echo build unit servers ;;
         clang) echo build unit clang ;;
         pages) echo build unit servers python pages browser ;;
-        smoke | launcher | e2e | openapi | clients | sim) echo build unit servers python ;;
+        smoke | launcher | e2e | openapi | clients) echo build unit servers python ;;
+        sim | chaos) echo build unit servers python chaos ;;
     esac
 }
 
@@ -177,6 +191,7 @@ stage_exists() { # NAME: suites that are not in this checkout are no stages
         fuzz) [ -d "$top/tests/fuzz" ] ;;
         smoke) has_tests e2e ;;
         launcher | e2e | openapi | pages | clients | sim) has_tests "$1" ;;
+        chaos) [ -e "$top/tests/sim/marathon.py" ] ;;
     esac
 }
 
@@ -270,4 +285,9 @@ stage_sim() {
     build_preset dev
     build_preset faults calltrace-api calltrace-correlator
     run_pytest sim
+}
+
+stage_chaos() {
+    build_preset dev calltrace-api calltrace-correlator
+    run_chaos --quick
 }

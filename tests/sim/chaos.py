@@ -17,8 +17,8 @@ class Watcher:
 
 
 class Chaos:
-    """A thread that kills, stops and restarts. Each fault is healed before the next; with `count` the schedule ends
-    by itself, which `finished` tells."""
+    """A thread that kills, stops and restarts. Each fault is healed before the next; with `count` the schedule has
+    each of them once before it draws, and ends by itself, which `finished` tells."""
 
     def __init__(self, cluster, seed: int, *what: str, pause=(0.1, 0.6), count: int | None = None,
                  watcher: Watcher | None = None, **scene):
@@ -47,11 +47,12 @@ class Chaos:
 
     def _run(self):
         weights = [row.weight for row in self.faults]
+        once = self.scene.random.sample(self.faults, len(self.faults)) if self.count else []
         try:
             while not self.done.wait(self.scene.random.uniform(*self.pause)):
                 if self.count is not None and sum(self.counts.values()) >= self.count:
                     break
-                row = self.scene.random.choices(self.faults, weights)[0]
+                row = once.pop() if once else self.scene.random.choices(self.faults, weights)[0]
                 self.counts[row.name] = self.counts.get(row.name, 0) + 1
                 self._do(row)
         except BaseException as error:  # handed to the test

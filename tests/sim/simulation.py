@@ -6,6 +6,7 @@ import queue
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from stories import CreateEvent, ExportEvent, Teller
@@ -13,16 +14,21 @@ from support import otlp
 from support.client import JSON, PROTOBUF, NoAnswer
 from support.equation import Log, check_answers, check_links, expect, expect_spans
 
+READERS = 4  # threads that read back
 TRIES_MAX = 600  # a minute at the least: a busy machine may take long to start Postgres again
 
 
 class Simulation:
     def __init__(self, cluster, seed: int, events: int, workers=16, probe=0.03, projects=3,
-                 pause=0.02, quiet=0.7):
+                 pause=0.02, quiet=0.7, until=None, events_per_s=None):
         self.cluster = cluster
         self.seed = seed
         self.log = Log()
         self.events = Teller(seed, projects).tell(events)
+        self.until = until  # an Event: stories are told until it is set
+        self.batches = 1
+        self.batches_lock = threading.Lock()
+        self.wait = 0.0 if events_per_s is None else workers / events_per_s
         self.projects = [cluster.project(f"p{n}-{seed}") for n in range(projects)]
         self.clients = [[cluster.client(project, api) for api in range(len(cluster.apis))]
                         for project in self.projects]
@@ -83,16 +89,30 @@ class Simulation:
         rng = random.Random(self.seed * 1000 + n)
         try:
             while not self.stop.is_set():
-                try:
-                    event = self.queue.get_nowait()
-                except queue.Empty:
+                event = self._next_event()
+                if event is None:
                     return
+                time.sleep(rng.uniform(0, 2 * self.wait))
                 if isinstance(event, ExportEvent):
                     self._export(event, rng)
                 else:
                     self._create(event, rng)
         except Exception as error:  # a worker's death must fail the test
             self._problem(f"worker died: {error!r}")
+
+    def _next_event(self):
+        """None when nothing is left to send."""
+        with self.batches_lock:
+            try:
+                return self.queue.get_nowait()
+            except queue.Empty:
+                if self.until is None or self.until.is_set():
+                    return None
+            more = Teller(self.seed + 1_000_000_007 * self.batches, len(self.projects)).tell(len(self.events))
+            self.batches += 1
+            for event in more:
+                self.queue.put(event)
+            return self.queue.get_nowait()
 
     def _problem(self, text: str):
         self.problems.append(text)
@@ -205,31 +225,54 @@ class Simulation:
         for row in (wanted - actual) & missing():
             self._problem(f"acknowledged, yet not linked: {row}")
 
-    def _check_reads(self, sample: int) -> list[str]:
-        """Every span that was acknowledged can be read, each once and as it was sent."""
-        problems = []
+    def _client(self, project: str):
+        return next(clients[0] for own, clients in zip(self.projects, self.clients, strict=True) if own.id == project)
+
+    def _check_reads(self, sample: int | None) -> list[str]:
+        """Every span that was acknowledged can be read, each once and as it was sent; None: of every trace."""
         spans = expect_spans(self.log)
-        names = random.Random(self.seed).sample(sorted(spans), min(sample, len(spans)))
-        by_id = {project.id: n for n, project in enumerate(self.projects)}
-        for project, trace in names:
-            wanted = spans[project, trace]
-            response = self.clients[by_id[project]][0].get(
-                f"/v1/traces/{trace}", {"Accept": PROTOBUF})
-            if response.status == 404:
-                got = []
-            elif response.status != 200:
-                problems.append(f"trace {trace}: {response.status} {response.body[:200]!r}")
-                continue
-            else:
-                message = otlp.TracesData.FromString(response.body)
-                got = [span.span_id for span in otlp.spans_of(message)]
-                changed = [span.name for span in otlp.spans_of(message)
-                           if span != self.sent.get((project, span.span_id))]
-                problems += [f"trace {trace}: not as it was sent: {changed}"] if changed else []
-            if len(got) != len(set(got)):
-                problems.append(f"trace {trace}: a span twice")
-            if wanted.is_skipped and got:
-                problems.append(f"trace {trace} is skipped, yet {len(got)} spans are there")
-            if not wanted.is_skipped and not wanted.must <= set(got) <= wanted.may:
-                problems.append(f"trace {trace}: {len(got)} spans of {len(wanted.must)}")
+        names = sorted(spans)
+        if sample is not None:
+            names = random.Random(self.seed).sample(names, min(sample, len(names)))
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda name: self._check_trace(*name, spans[name]), names)
+            return [problem for problems in found for problem in problems]
+
+    def _check_trace(self, project: str, trace: str, wanted) -> list[str]:
+        problems = []
+        response = self._client(project).get(f"/v1/traces/{trace}", {"Accept": PROTOBUF})
+        if response.status == 404:
+            got = []
+        elif response.status != 200:
+            return [f"trace {trace}: {response.status} {response.body[:200]!r}"]
+        else:
+            message = otlp.TracesData.FromString(response.body)
+            got = [span.span_id for span in otlp.spans_of(message)]
+            changed = [span.name for span in otlp.spans_of(message)
+                       if span != self.sent.get((project, span.span_id))]
+            problems += [f"trace {trace}: not as it was sent: {changed}"] if changed else []
+        if len(got) != len(set(got)):
+            problems.append(f"trace {trace}: a span twice")
+        if wanted.is_skipped and got:
+            problems.append(f"trace {trace} is skipped, yet {len(got)} spans are there")
+        if not wanted.is_skipped and not wanted.must <= set(got) <= wanted.may:
+            problems.append(f"trace {trace}: {len(got)} spans of {len(wanted.must)}")
         return problems
+
+    def check_everything(self) -> list[str]:
+        """Each trace and each call that was acknowledged is read."""
+        calls = [(create, call) for create in self.log.creates for call in sorted(set(create.ids))]
+        with ThreadPoolExecutor(READERS) as pool:
+            found = list(pool.map(lambda one: self._check_call(*one), calls))
+        return self._check_reads(None) + [problem for problem in found if problem]
+
+    def _check_call(self, create, call: str) -> str:
+        response = self._client(create.project).get(f"/v1/{create.kind}/{call}")
+        if response.status != 200 or response.data["id"] != call:
+            return f"{create.kind} {call} was acknowledged, yet reading it is {response.status}"
+        return ""
+
+    def acknowledged(self) -> tuple[int, int]:
+        """Spans and calls."""
+        return (sum(len(spans.must) for spans in expect_spans(self.log).values()),
+                sum(len(set(create.ids)) for create in self.log.creates))
