@@ -605,6 +605,7 @@ err_t db_end_pipeline(struct db *db, struct detail *detail, struct db_rows ***re
     db->in_pipeline = false;
     if (err_is_ok(err) && db->is_unreplicated) {
         detail_set(detail, "Postgres: the wait for a synchronous standby was cancelled");
+        db->sqlstate[0] = '\0';
         err = FAIL(COMMIT_UNKNOWN);
     }
     if (err_is_ok(err)) {

@@ -55,7 +55,9 @@ class Stage(Servers):
                 self.left_out["volumes"] = f"no file system can be mounted ({why})"
             else:
                 self.volumes[directory] = volume
-        return Postgres(directory, SETTINGS)
+        node = Postgres(directory, SETTINGS)
+        node.process.log_path = self.directory / f"{name}.log"  # also when its disk is full
+        return node
 
     def calltrace(self, build=None, env=None):
         """Two of each, wired through links, started."""
