@@ -19,6 +19,7 @@
 
 enum {
     HOUSEKEEPER_MS = 1000,
+    HOUSEKEEPER_AWAY_MS = 200, /* nobody else looks whether Postgres is back */
     STATEMENT_MS = 5000,
     /* Of one sort or hash of a read. With it 200,000 traces of a tag are hashed; without it Postgres looks at the tag of
      * each trace by itself, which takes six times as long. */
@@ -149,7 +150,8 @@ void api_renew(struct api *api)
 
 static bool housekeeper_waits(struct api *api)
 {
-    int64_t until = mono_after_ms(clock_mono(), HOUSEKEEPER_MS).ns;
+    bool is_up = atomic_load(&api->is_db_up);
+    int64_t until = mono_after_ms(clock_mono(), is_up ? HOUSEKEEPER_MS : HOUSEKEEPER_AWAY_MS).ns;
     struct timespec at = {.tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S};
     (void)pthread_mutex_lock(&api->lock);
     while (!api->is_stopping && pthread_cond_timedwait(&api->wake, &api->lock, &at) == 0) {
@@ -195,6 +197,10 @@ static void on_ready(void *context, struct http_ready *ready)
         http_ready_missing(ready, "correlator",
                            "exports and creates get 503: no correlator is connected at %s",
                            api->conf->bus);
+    } else if (bus_client_answering(api->bus) < bus_client_addresses(api->bus)) {
+        http_ready_note(ready, "correlator",
+                        "%zu of %zu correlators answer; what was sent to another is sent again",
+                        bus_client_answering(api->bus), bus_client_addresses(api->bus));
     }
 }
 
@@ -237,6 +243,7 @@ static void on_metrics(void *context)
     gauge(API_METRIC_QUEUE_AUTH, pool_waiting(api->auth));
     gauge(API_METRIC_BUS_OUTSTANDING, bus_client_outstanding(api->bus));
     gauge(API_METRIC_BUS_PEERS, bus_client_peers(api->bus));
+    gauge(API_METRIC_BUS_PEERS_ANSWERING, bus_client_answering(api->bus));
     gauge(API_METRIC_LIVE_LISTENERS, live_listeners(api->live));
     gauge(API_METRIC_KEYS_CACHED, key_cache_count(api->keys));
     gauge(API_METRIC_POSTGRES_UP,
@@ -302,9 +309,11 @@ static err_t pools_start(struct api *api)
 {
     const struct api_conf *conf = api->conf;
     size_t queue_max = (size_t)conf->queue_max;
-    const struct pool_options work = {threads_of(conf->workers), queue_max, NULL};
-    const struct pool_options read = {(unsigned)conf->reader_threads, queue_max, &api->read_db};
-    const struct pool_options auth = {(unsigned)conf->auth_threads, queue_max, &api->auth_db};
+    const struct pool_options work = {threads_of(conf->workers), queue_max, NULL, NULL};
+    const struct pool_options read = {(unsigned)conf->reader_threads, queue_max, &api->read_db,
+                                      &api->is_db_up};
+    const struct pool_options auth = {(unsigned)conf->auth_threads, queue_max, &api->auth_db,
+                                      &api->is_db_up};
     TRY(pool_start(&work, &api->pools[ROUTE_POOL_WORK]));
     TRY(pool_start(&read, &api->pools[ROUTE_POOL_READ]));
     TRY(pool_start(&auth, &api->auth));
@@ -312,7 +321,7 @@ static err_t pools_start(struct api *api)
         return OK;
     }
     const struct pool_options fetch = {(unsigned)conf->vapi_fetch_threads, FETCHES_WAITING_MAX,
-                                       NULL};
+                                       NULL, NULL};
     return pool_start(&fetch, &api->fetchers);
 }
 

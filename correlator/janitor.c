@@ -184,7 +184,9 @@ bool janitor_is_ready(struct janitor *janitor, struct detail *ret_detail)
 {
     pthread_mutex_lock(&janitor->lock);
     bool is_ready = janitor->is_ready;
-    *ret_detail = janitor->words;
+    if (ret_detail != NULL) {
+        *ret_detail = janitor->words;
+    }
     pthread_mutex_unlock(&janitor->lock);
     return is_ready;
 }

@@ -27,6 +27,12 @@ static const struct metric_row metric_rows[METRIC_COUNT] = {
 #undef METRIC
 };
 
+/* A packed reply that needs no memory. */
+struct refusal {
+    uint8_t octets[REPLY_BYTES];
+    size_t len;
+};
+
 struct daemon {
     struct conf conf;
     struct intake *intake;
@@ -39,17 +45,31 @@ struct daemon {
     struct sealer *sealer;
     struct retainer *retainer;
     struct http_admin *admin;
-    uint8_t overload[REPLY_BYTES]; /* the reply to whom the queue has no room for */
-    size_t overload_len;
+    _Atomic unsigned connected; /* writers that have Postgres */
+    struct refusal overload;    /* to whom the queue has no room for */
+    struct refusal away;        /* to everybody while Postgres is away */
 };
+
+static void refuse(struct bus_work *work, const struct refusal *refusal)
+{
+    metric_add(METRIC_UNAVAILABLE, 1);
+    bus_work_reply(work, bytes_of(refusal->octets, refusal->len));
+}
+
+/* A connection to a server that swallows packets takes seconds to fail. The janitor tries; nobody waits for it. */
+static bool is_postgres_away(struct daemon *daemon)
+{
+    return daemon->connected == 0 && !janitor_is_ready(daemon->janitor, NULL);
+}
 
 /* On a thread of the bus. */
 static void on_work(void *context, struct bus_work *work)
 {
     struct daemon *daemon = context;
-    if (!intake_put(daemon->intake, work)) {
-        metric_add(METRIC_UNAVAILABLE, 1);
-        bus_work_reply(work, bytes_of(daemon->overload, daemon->overload_len));
+    if (is_postgres_away(daemon)) {
+        refuse(work, &daemon->away);
+    } else if (!intake_put(daemon->intake, work)) {
+        refuse(work, &daemon->overload);
     }
 }
 
@@ -95,18 +115,17 @@ static void on_metrics(void *context)
 
 /* --- put together and taken apart -------------------------------------------------------------------- */
 
-static FALLIBLE make_overload_reply(struct daemon *daemon)
+static FALLIBLE make_refusal(const char *reason, struct refusal *ret_refusal)
 {
-    struct bus_reply reply = {.outcome = BUS_OUTCOME_UNAVAILABLE,
-                              .reason = bytes_of_text("the correlator's queue is full")};
+    struct bus_reply reply = {.outcome = BUS_OUTCOME_UNAVAILABLE, .reason = bytes_of_text(reason)};
     struct arena scratch;
     struct buf packed;
     arena_init(&scratch, (size_t)REPLY_BYTES * 4);
     buf_init(&packed, REPLY_BYTES);
     err_t err = bus_reply_pack(&reply, &scratch, &packed);
     if (err_is_ok(err)) {
-        daemon->overload_len = buf_bytes(&packed).len;
-        memcpy(daemon->overload, buf_bytes(&packed).ptr, daemon->overload_len);
+        ret_refusal->len = buf_bytes(&packed).len;
+        memcpy(ret_refusal->octets, buf_bytes(&packed).ptr, ret_refusal->len);
     }
     buf_fini(&packed);
     arena_fini(&scratch);
@@ -122,7 +141,8 @@ static FALLIBLE start_writers(struct daemon *daemon, struct detail *detail)
                             .timeout_ms = (int64_t)daemon->conf.redis_timeout_ms},
                   .look = daemon->conf.look},
         .intake = daemon->intake,
-        .server = daemon->server};
+        .server = daemon->server,
+        .connected = &daemon->connected};
     TRY(rendezvous_address_read(daemon->conf.redis, detail, &options.store.redis.address));
     for (uint64_t i = 0; i < daemon->conf.writers; i++) {
         TRY(writer_start(&options, &daemon->writers[daemon->writers_count]));
@@ -161,7 +181,8 @@ static FALLIBLE start_housekeeping(struct daemon *daemon)
 static FALLIBLE daemon_start(struct daemon *daemon, struct detail *detail)
 {
     TRY(metric_start(metric_rows, METRIC_COUNT));
-    TRY(make_overload_reply(daemon));
+    TRY(make_refusal("the correlator's queue is full", &daemon->overload));
+    TRY(make_refusal("Postgres is away", &daemon->away));
     TRY(intake_new(daemon->conf.queue_bytes_max, (int64_t)daemon->conf.gather_ms, &daemon->intake));
     TRY(janitor_start(&(struct janitor_options){.conninfo = daemon->conf.postgres,
                                                 .room_empty_s = daemon->conf.room_empty_s,

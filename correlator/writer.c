@@ -32,6 +32,7 @@ struct writer {
     struct arena messages;
     struct buf reply;
     struct group group;
+    bool is_connected; /* as counted in options.connected */
     pthread_t thread;
 };
 
@@ -313,6 +314,15 @@ static void run_group(struct writer *writer)
     }
 }
 
+static void connected_tell(struct writer *writer)
+{
+    bool is_connected = store_is_connected(&writer->store);
+    if (is_connected != writer->is_connected) {
+        writer->is_connected = is_connected;
+        *writer->options.connected += is_connected ? 1U : -1U;
+    }
+}
+
 static void *writer_run(void *context)
 {
     struct writer *writer = context;
@@ -323,6 +333,7 @@ static void *writer_run(void *context)
             return NULL;
         }
         run_group(writer);
+        connected_tell(writer);
     }
 }
 

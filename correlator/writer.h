@@ -69,8 +69,9 @@ struct writer;
 
 struct writer_options {
     struct store_options store;
-    struct intake *intake;     /* kept */
-    struct bus_server *server; /* kept, for announcements */
+    struct intake *intake;       /* kept */
+    struct bus_server *server;   /* kept, for announcements */
+    _Atomic unsigned *connected; /* kept: how many writers have Postgres */
 };
 
 /* Starts the thread; it needs no server to be there. Errors: MEMORY, SYSTEM. */

@@ -2,11 +2,14 @@
  *
  * Threads of a pool with `db` options may use Postgres through pool_db; each has its own connection, opened
  * when first needed and again after it broke. After a failed attempt the thread does not try again for
- * POOL_DB_REST_MS, so that a queue of requests is refused at once while Postgres is away.
+ * POOL_DB_REST_MS, and does not try at all while somebody who looks after Postgres says that it is away: a server that
+ * swallows packets would hold each thread for seconds. So a queue of requests is refused at once.
  *
  * Owner: the queue is locked inside; a pool_thread belongs to its thread. */
 #ifndef CALLTRACE_API_POOL_H
 #define CALLTRACE_API_POOL_H
+
+#include <stdatomic.h>
 
 #include "proto/base/clock.h"
 #include "schema/db.h"
@@ -21,7 +24,8 @@ typedef void pool_fn(struct pool_thread *thread, void *context);
 struct pool_options {
     unsigned threads;
     size_t queue_max;
-    const struct db_options *db; /* NULL: no Postgres here; kept */
+    const struct db_options *db;  /* NULL: no Postgres here; kept */
+    const _Atomic bool *is_db_up; /* NULL: nobody knows; kept */
 };
 
 /* Errors: MEMORY, SYSTEM (no thread). */

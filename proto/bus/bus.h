@@ -72,6 +72,9 @@ FALLIBLE bus_client_send(struct bus_client *client, struct bytes wire, bus_answe
 
 /* How many correlators are connected now, and requests outstanding. Thread: any. */
 size_t bus_client_peers(const struct bus_client *client);
+/* How many of them answered within BUS_RESEND_MS when they were last asked, and how many there should be. Thread: any. */
+size_t bus_client_answering(const struct bus_client *client);
+size_t bus_client_addresses(const struct bus_client *client);
 size_t bus_client_outstanding(const struct bus_client *client);
 
 /* A request came. The work is the receiver's until bus_work_reply. Runs on a thread of the bus: put it

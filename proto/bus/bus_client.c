@@ -35,6 +35,7 @@ struct peer {
     nng_socket socket;
     bool has_socket;
     _Atomic int pipes;
+    _Atomic bool is_silent; /* on this connection, when it was last asked */
     /* guarded by the client's lock */
     size_t outstanding;
     struct mono_ns silent_until;
@@ -242,6 +243,7 @@ static void try_over(struct attempt *attempt, int result, nng_msg *answer)
     attempt->peer->outstanding--;
     if (answer != NULL) {
         attempt->peer->silent_until = (struct mono_ns){0};
+        atomic_store(&attempt->peer->is_silent, false);
     }
     bool is_lost = answer == NULL && !request->is_done && !client->is_closing;
     if (is_lost && !request->is_resent && result != NNG_ETIMEDOUT) {
@@ -310,6 +312,7 @@ static void mind(struct bus_client *client, struct mono_ns now)
         }
         if (!request->is_resent && !request->is_done) {
             request->tries[0].peer->silent_until = mono_after_ms(now, SILENT_MS);
+            atomic_store(&request->tries[0].peer->is_silent, true);
             request_resend(request, false, now);
         }
     }
@@ -447,6 +450,21 @@ size_t bus_client_peers(const struct bus_client *client)
     return connected;
 }
 
+size_t bus_client_answering(const struct bus_client *client)
+{
+    size_t answering = 0;
+    for (size_t i = 0; i < client->peers_count; i++) {
+        const struct peer *peer = &client->peers[i];
+        answering += peer_is_connected(peer) && !atomic_load(&peer->is_silent);
+    }
+    return answering;
+}
+
+size_t bus_client_addresses(const struct bus_client *client)
+{
+    return client->peers_count;
+}
+
 size_t bus_client_outstanding(const struct bus_client *client)
 {
     /* The lock is no part of what a caller sees as constant. */
@@ -536,6 +554,9 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     (void)pipe;
     struct peer *peer = context;
+    if (event == NNG_PIPE_EV_ADD_POST) {
+        atomic_store(&peer->is_silent, false);
+    }
     atomic_fetch_add(&peer->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
 }
 
