@@ -110,6 +110,7 @@ static void database_look(struct api *api, struct db *db)
         atomic_store(&api->is_schema_known, is_known);
     }
     bool is_up = err_is_ok(err);
+    atomic_store(&api->is_db_away, !is_up);
     (void)pthread_mutex_lock(&api->lock);
     api->db_words = detail;
     (void)pthread_mutex_unlock(&api->lock);
@@ -311,9 +312,9 @@ static err_t pools_start(struct api *api)
     size_t queue_max = (size_t)conf->queue_max;
     const struct pool_options work = {threads_of(conf->workers), queue_max, NULL, NULL};
     const struct pool_options read = {(unsigned)conf->reader_threads, queue_max, &api->read_db,
-                                      &api->is_db_up};
+                                      &api->is_db_away};
     const struct pool_options auth = {(unsigned)conf->auth_threads, queue_max, &api->auth_db,
-                                      &api->is_db_up};
+                                      &api->is_db_away};
     TRY(pool_start(&work, &api->pools[ROUTE_POOL_WORK]));
     TRY(pool_start(&read, &api->pools[ROUTE_POOL_READ]));
     TRY(pool_start(&auth, &api->auth));

@@ -58,6 +58,7 @@ struct api {
     struct secret_key secrets_key; /* seals the secrets of others; may not be there */
     _Atomic bool is_ending;        /* nothing new is begun that may take seconds */
     _Atomic bool is_db_up;
+    _Atomic bool is_db_away;      /* not its opposite before the first look */
     _Atomic bool is_schema_known; /* the database is as new as this program */
     struct door doors[API_LISTENER_COUNT];
     struct http_server *servers[API_LISTENER_COUNT]; /* NULL: not asked for */

@@ -32,8 +32,9 @@ struct janitor {
     struct db *db;
     pthread_t thread;
     _Atomic bool is_stopping;
-    pthread_mutex_t lock; /* guards the next two */
+    pthread_mutex_t lock; /* guards the next three */
     bool is_ready;
+    bool is_away;        /* it was asked and did not answer */
     struct detail words; /* why not */
     bool is_house_made;  /* schema checked and partitions made on this connection */
     bool may_clean;
@@ -113,6 +114,7 @@ static bool ready_set(struct janitor *janitor, err_t err, struct detail *detail)
     pthread_mutex_lock(&janitor->lock);
     bool was_ready = janitor->is_ready;
     janitor->is_ready = err_is_ok(err);
+    janitor->is_away = err_is(err, ERR_DB_AWAY);
     janitor->words = *detail;
     pthread_mutex_unlock(&janitor->lock);
     return was_ready;
@@ -184,9 +186,15 @@ bool janitor_is_ready(struct janitor *janitor, struct detail *ret_detail)
 {
     pthread_mutex_lock(&janitor->lock);
     bool is_ready = janitor->is_ready;
-    if (ret_detail != NULL) {
-        *ret_detail = janitor->words;
-    }
+    *ret_detail = janitor->words;
     pthread_mutex_unlock(&janitor->lock);
     return is_ready;
+}
+
+bool janitor_finds_postgres_away(struct janitor *janitor)
+{
+    pthread_mutex_lock(&janitor->lock);
+    bool is_away = janitor->is_away;
+    pthread_mutex_unlock(&janitor->lock);
+    return is_away;
 }

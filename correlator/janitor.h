@@ -23,8 +23,10 @@ FALLIBLE janitor_start(const struct janitor_options *options, struct janitor **r
 /* NULL is fine. */
 void janitor_stop(struct janitor *janitor);
 
-/* Postgres answers, has this program's schema and a partition for today; else the detail (may be NULL)
- * says what it lacks. Thread: any. */
+/* Postgres answers, has this program's schema and a partition for today; else the detail says what it lacks. Thread: any. */
 bool janitor_is_ready(struct janitor *janitor, struct detail *ret_detail);
+
+/* It was asked and did not answer; false before the first look. Thread: any. */
+bool janitor_finds_postgres_away(struct janitor *janitor);
 
 #endif

@@ -59,7 +59,7 @@ static void refuse(struct bus_work *work, const struct refusal *refusal)
 /* A connection to a server that swallows packets takes seconds to fail. The janitor tries; nobody waits for it. */
 static bool is_postgres_away(struct daemon *daemon)
 {
-    return daemon->connected == 0 && !janitor_is_ready(daemon->janitor, NULL);
+    return daemon->connected == 0 && janitor_finds_postgres_away(daemon->janitor);
 }
 
 /* On a thread of the bus. */

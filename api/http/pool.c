@@ -143,8 +143,8 @@ err_t pool_db(struct pool_thread *thread, struct detail *detail, struct db **ret
     if (thread->db == NULL) {
         TRY(db_new(thread->pool->options.db, &thread->db));
     }
-    const _Atomic bool *is_up = thread->pool->options.is_db_up;
-    bool is_away = is_up != NULL && !atomic_load(is_up);
+    const _Atomic bool *away = thread->pool->options.is_db_away;
+    bool is_away = away != NULL && atomic_load(away);
     bool rests = thread->db_failed_at.ns != 0 &&
                  mono_ms_between(thread->db_failed_at, now) < POOL_DB_REST_MS;
     if (!db_is_connected(thread->db) && (is_away || rests)) {

@@ -24,8 +24,8 @@ typedef void pool_fn(struct pool_thread *thread, void *context);
 struct pool_options {
     unsigned threads;
     size_t queue_max;
-    const struct db_options *db;  /* NULL: no Postgres here; kept */
-    const _Atomic bool *is_db_up; /* NULL: nobody knows; kept */
+    const struct db_options *db;    /* NULL: no Postgres here; kept */
+    const _Atomic bool *is_db_away; /* NULL: nobody knows; kept */
 };
 
 /* Errors: MEMORY, SYSTEM (no thread). */
