@@ -1,8 +1,6 @@
 """Nine faults are put into the code on purpose; the simulation must notice each."""
 
-import os
 import re
-import subprocess
 
 import pytest
 from chaos import Chaos
@@ -13,20 +11,6 @@ from support.process import wait_until
 
 FAULTS = ["drop_key", "ignore_project", "forget_skip", "skip_look", "lost_dedupe", "wrong_kind",
           "ack_before_commit", "forget_room_flag", "seal_forget_segment"]
-
-
-@pytest.fixture(scope="module")
-def faulty_build():
-    """A second build, in which $CALLTRACE_FAULT chooses the fault at start."""
-    build = paths.ROOT / "build" / "faults"
-    configure = ["cmake", "--preset", "faults"]
-    make = ["cmake", "--build", str(build), "-j2", "--target", "calltrace-api",
-            "calltrace-correlator"]
-    for command in (configure, make):
-        done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True,
-                              check=False, timeout=600, env={**os.environ})
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return build
 
 
 def test_the_list_of_faults_is_the_code_s():

@@ -25,12 +25,11 @@ class Volume:
         """Not a byte is free; what others free meanwhile they may have."""
         ballast = self.directory / "ballast"
         try:
-            with open(ballast, "wb") as file:
+            with open(ballast, "wb", buffering=0) as file:
                 piece = bytes(1 << 16)
                 try:
                     while True:
                         file.write(piece)
-                        file.flush()
                 except OSError:
                     pass
             yield
