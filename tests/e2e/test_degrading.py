@@ -38,12 +38,13 @@ def ready(daemon):
 
 
 def an_export(client):
-    return client.export(otlp.request([otlp.span(otlp.new_trace_id())]).SerializeToString())
+    resource = {"roark.external_id": str(uuid.uuid4())}  # a key, so that Redis is asked
+    return client.export(otlp.request([otlp.span(otlp.new_trace_id())], resource).SerializeToString())
 
 
 REQUESTS = {
     "export": an_export,
-    "create": lambda client: client.post_json("/v1/call", {}),
+    "create": lambda client: client.post_json("/v1/call", {"externalId": str(uuid.uuid4())}),
     "read": lambda client: client.get("/v1/call?limit=1"),
 }
 
@@ -128,6 +129,33 @@ def test_without_postgres_everybody_is_told_at_once_and_served_soon_after(stage,
     assert max(outstanding + waiting) <= SENDERS
     assert seconds < 5
     wait_until(lambda: all(ready(daemon)[0] == 200 for daemon in cluster.daemons()), 5, "everything to be ready")
+
+
+@pytest.mark.parametrize("how", ["cut", "stall"])
+def test_without_redis_the_look_links_and_it_is_seen(stage, how):
+    cluster, names = stage.cluster, stage.links.named("redis:")
+    recover(stage)
+    with Senders(stage, ("export", "create")) as senders:
+        stage.links.set(how, names)
+        try:
+            for correlator in cluster.correlators:
+                wait_until(lambda c=correlator: c.metrics()["calltrace_redis_up"] == 0, 10, "Redis to be missed")
+                assert "look alone" in ready(correlator)[1]["words"]["redis"]
+                assert ready(correlator)[0] == 200
+            noticed = time.monotonic()
+            before = sum(one.metrics()['calltrace_links_total{found_by="look"}'] for one in cluster.correlators)
+            seconds = recover(stage)
+            time.sleep(2)
+            answers = senders.since(noticed)
+            after = sum(one.metrics()['calltrace_links_total{found_by="look"}'] for one in cluster.correlators)
+        finally:
+            stage.links.set("pass", names)
+        for correlator in cluster.correlators:
+            wait_until(lambda c=correlator: c.metrics()["calltrace_redis_up"] == 1, 10, "Redis to be used again")
+    assert {status for _, _, status in answers} == {200}
+    assert max(seconds for seconds, _, _ in answers) < 2
+    assert seconds < 4
+    assert after - before >= 2
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "stalled"])
