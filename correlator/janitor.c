@@ -19,6 +19,7 @@ enum {
     CLEAN_EVERY = 5,
     PING_EVERY = 10,
     SWEEP_EVERY = 50,
+    WAITS_EVERY = 49, /* not in the same tick */
     PARTITIONS_EVERY = 36000,
     DAYS_BACK = 1,
     DAYS_AHEAD = 7,
@@ -85,6 +86,18 @@ static FALLIBLE sweep(struct janitor *janitor, struct detail *detail)
     return OK;
 }
 
+/* Of connections that writers have given up: with a standby that is silent for long there would soon be none left.
+ * Such a commit is unknown to its sender, which was told to come back (store_calls.c, known_is_durable). */
+static FALLIBLE end_waits(struct janitor *janitor, struct detail *detail)
+{
+    size_t ended = 0;
+    TRY(db_do(janitor->db, STMT_WAITS_END, NULL, 0, detail, &ended));
+    if (ended > 0) {
+        log_warn("standby_silent", "waits_ended=%zu", ended);
+    }
+    return OK;
+}
+
 static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
 {
     bool is_new = false;
@@ -96,6 +109,8 @@ static FALLIBLE tick(struct janitor *janitor, struct detail *detail)
         TRY(make_partitions(janitor, detail));
     } else if (janitor->ticks % SWEEP_EVERY == 0) {
         TRY(sweep(janitor, detail));
+    } else if (janitor->ticks % WAITS_EVERY == 0) {
+        TRY(end_waits(janitor, detail));
     } else if (janitor->ticks % PING_EVERY == 0) {
         TRY(db_do(janitor->db, STMT_PING, NULL, 0, detail, NULL));
     }

@@ -14,6 +14,7 @@ from support.postgres import Postgres
 from support.servers import Servers
 
 WAIT_S = 8
+WAITING_MAX = 20  # each of four writers gives a connection up after 6 s; its wait is ended within 13
 
 
 @pytest.fixture
@@ -99,3 +100,38 @@ def test_a_failover_to_the_standby_loses_nothing_and_needs_no_restart(replicated
     assert made.status == 200
     assert time.monotonic() - began < 5
     assert {client.retrying("GET", f"/v1/call/{call}").status for call in calls} == {200}
+
+
+def test_commits_that_wait_for_the_standby_do_not_use_up_postgres_connections(replicated):
+    """A backend that waits for the standby does not notice that its client has gone."""
+    cluster = replicated.cluster(correlators=2)
+    project = cluster.project("waiting")
+    client = cluster.client(project)
+    for _ in range(20):  # what they have in common is there, so that none waits for another
+        assert client.export(otlp.request([otlp.span(otlp.new_trace_id())]).SerializeToString()).status == 200
+    replicated.postgres.standby.pause()
+    over, statuses, most = threading.Event(), [], 0
+
+    def send():
+        """Always something new, so that nobody waits for a lock of somebody who waits."""
+        sender = cluster.client(project)
+        while not over.is_set():
+            statuses.append(sender.export(otlp.request([otlp.span(otlp.new_trace_id())]).SerializeToString()).status)
+            time.sleep(0.2)
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    try:
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 45
+        while time.monotonic() < until:
+            most = max(most, len(replicated.postgres.waiting()))
+            time.sleep(0.5)
+        assert client.get("/v1/call").status == 200
+        assert set(statuses) == {503}
+    finally:
+        over.set()
+        replicated.postgres.standby.resume()
+        for thread in threads:
+            thread.join()
+    assert 4 <= most <= WAITING_MAX

@@ -38,6 +38,10 @@ class Pair:
                   "SELECT pg_reload_conf()")
         self.primary, self.standby = self.standby, self.primary
 
+    def waiting(self) -> list:
+        """The backends whose COMMIT waits for the standby."""
+        return self._sql(self.primary, "SELECT pid, application_name FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
     def cancel_waits(self) -> int:
         """As somebody who thinks that a query hangs: COMMITs that wait for the standby end, with a warning; how many."""
         return len(self._sql(self.primary, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
