@@ -289,5 +289,5 @@ stage_sim() {
 
 stage_chaos() {
     build_preset dev calltrace-api calltrace-correlator
-    run_chaos --quick
+    run_chaos --quick --seed "${CALLTRACE_CHAOS_SEED:-20261126}"
 }

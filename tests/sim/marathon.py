@@ -225,7 +225,7 @@ def parse(words) -> tuple[Options, Path]:
     except AssertionError as error:
         parser.error(str(error))
     options = Options(faults=min(given.round, given.faults), rounds=-(-given.faults // given.round),
-                      minutes=given.minutes, only=only, outage=(min(3.0, given.outage), given.outage),
+                      minutes=given.minutes, only=only, outage=(given.outage / 2, given.outage),
                       seed=given.seed if given.seed is not None else int.from_bytes(os.urandom(3), "big"))
     if given.quick:
         options.only = only or list(QUICK)

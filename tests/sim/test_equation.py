@@ -175,6 +175,17 @@ def test_an_unanswered_create_may_have_made_one_call():
     assert len(check_links(log, {("p", "unknown", T1.hex(), 1, b"b")})) == 1
 
 
+def test_a_create_that_is_answered_again_may_leave_one_row_of_a_call_that_never_came():
+    log = Log()
+    sent(log, one({"roark.external_id": "a"}))
+    entry = created(log, {"externalId": "a"})
+    stranger = ("p", "c2", T1.hex(), 1, b"a")
+    assert check_links(log, {ROW, stranger}) != []
+    log.answer(entry, log.attempt(entry), 200, "c1")
+    assert check_links(log, {ROW, stranger}) == []
+    assert check_links(log, {ROW, stranger, ("p", "c3", T1.hex(), 1, b"a")}) != []
+
+
 def test_a_chat_points_at_a_trace():
     log = Log()
     sent(log, one())
