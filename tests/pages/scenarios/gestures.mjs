@@ -163,7 +163,7 @@ async function keys(page) {
   // Into the cells and back; a cell says when and how long.
   await rowNamed(page, "Turn 12").click();
   await page.keyboard.press("ArrowRight");
-  equal(await page.evaluate(() => document.activeElement.getAttribute("role")), "rowheader", "an open row's first cell");
+  await until(async () => (await page.evaluate(() => document.activeElement.getAttribute("role"))) === "rowheader", "an open row's first cell");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   check((await page.evaluate(() => document.activeElement.textContent)).includes("response time 3."), "the last tells the times");

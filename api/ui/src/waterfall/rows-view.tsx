@@ -200,6 +200,8 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     return node === undefined ? 0 : Math.max(0, shownAt(state.tree.value, state.places.value, node));
   };
   const focusIndex = placeOf(state.focused.value);
+  const elementOf = (key: string): HTMLElement | undefined =>
+    scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
   const isKeyed = useRef(false); // the reader walks the rows by keys: the focus follows the selection
   // Not its place: a row that is pushed down is the same row and keeps the focus. And the same function as long as
   // the rows are the same: with another one the virtualizer measures every row again, which for 20,000 rows takes
@@ -225,8 +227,11 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
   useEffect(() => { virtual.measure(); }, [rows, sizes]);
   useEffect(() => {
     const index = rows.findIndex((row) => row.key === state.selected.value);
-    if (index >= 0 && isKeyed.current) focusRow(index);
-    else if (index >= 0) virtual.scrollToIndex(index, { align: "auto" });
+    if (index < 0) return;
+    // A key may have come since the click that selected: whoever stands on a cell of the row stays there.
+    const isThere = elementOf(rows[index]!.key)?.contains(document.activeElement);
+    if (isKeyed.current && !isThere) focusRow(index);
+    else virtual.scrollToIndex(index, { align: "auto" });
   }, [state.selected.value]);
   // Where the panel docks below, it takes height from the rows: the selected one stays in view.
   const keepSelected = useRef<() => void>(() => undefined);
@@ -255,9 +260,9 @@ export function RowsView({ state, nameWidth, setNameWidth }: { state: WaterfallS
     virtual.scrollToIndex(rows.indexOf(row), { align: "auto" });
     // At once where the row is in the page: the next key may come before the next frame.
     const focus = (): boolean => {
-      const element = scroller.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`);
+      const element = elementOf(row.key);
       if (cell < 0) element?.focus({ preventScroll: true }); else focusCell(element?.querySelectorAll<HTMLElement>(CELLS)[cell]);
-      return element !== null && element !== undefined;
+      return element !== undefined;
     };
     if (!focus()) requestAnimationFrame(focus);
   };
