@@ -13,7 +13,7 @@ from matplotlib import pyplot  # noqa: E402  (the backend comes first)
 from bench import _report  # noqa: E402
 from support import paths  # noqa: E402
 
-RATES = [("bulk", "bulk"), ("bulk-http", "bulk, plain HTTP"), ("bulk-gzip", "bulk, gzip"), ("bulk-json", "bulk, JSON"),
+RATES = [("bulk", "bulk, 8 connections"), ("bulk-64", "bulk, 64 connections"), ("bulk-http", "bulk, plain HTTP"), ("bulk-gzip", "bulk, gzip"), ("bulk-json", "bulk, JSON"),
          ("bulk-256", "bulk, 256 connections"), ("small", "small"), ("collector", "collector")]
 LOADS = [("bulk-10", "10 %"), ("bulk-50", "50 %"), ("bulk-90", "90 %")]
 PARTS = [("api", "#4c72b0"), ("correlator", "#dd8452"), ("postgres", "#55a868"), ("redis", "#c44e52")]
@@ -86,14 +86,19 @@ def main():
     data = json.loads(arguments.data.read_text())
     growth = data["runs"].get("growth")
     pyplot.rcParams.update({"font.size": 9, "svg.hashsalt": "calltrace", "svg.fonttype": "none"})
-    figure, axes = pyplot.subplots(2, 2, figsize=(9.5, 5.6), layout="constrained")
+    has_links = len(present(data["summary"], LOADS, "time to link p99, ms")) > 1
+    lines = 1 + (has_links or bool(growth))  # a run of some cases has no second line
+    figure, axes = pyplot.subplots(lines, 2, figsize=(9.5, 2.8 * lines), layout="constrained", squeeze=False)
     draw_rates(axes[0][0], data["summary"])
     draw_costs(axes[0][1], data["summary"])
-    draw_links(axes[1][0], data["summary"])
+    for place in axes[1] if lines > 1 else []:
+        place.set_axis_off()
+    if has_links:
+        axes[1][0].set_axis_on()
+        draw_links(axes[1][0], data["summary"])
     if growth:
+        axes[1][1].set_axis_on()
         draw_growth(axes[1][1], growth[0]["points"])
-    else:
-        axes[1][1].set_axis_off()
     machine = data["machine"]
     figure.supxlabel(f"{machine['cores']} cores of {machine['cpu']}, the generator beside the servers, Postgres"
                      f" {machine['postgres']['server_version'].split()[0]}, fsync on; calltrace {machine['calltrace']}",
