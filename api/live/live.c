@@ -236,6 +236,7 @@ void live_announced(void *context, struct bytes wire)
 void live_lost(void *context)
 {
     struct live *live = context;
+    metric_add(API_METRIC_LIVE_GAPS, 1);
     struct channel *channel = NULL;
     struct channel *after = NULL;
     (void)pthread_mutex_lock(&live->lock);

@@ -477,14 +477,7 @@ size_t bus_client_outstanding(const struct bus_client *client)
 
 /* --- announcements ---------------------------------------------------------------------------------- */
 
-static void gap_tell(struct bus_client *client)
-{
-    if (client->on_gap != NULL) {
-        client->on_gap(client->announcement_context);
-    }
-}
-
-/* Did nothing get lost before this number? The first of a run is taken as it comes: its connection told. */
+/* Did nothing get lost before this number? What a run that was not heard before has said until now is not known. */
 static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t number)
 {
     for (size_t i = 0; i < BUS_ADDRESSES_MAX; i++) {
@@ -498,7 +491,7 @@ static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t
     struct source *oldest = &client->sources[client->sources_next++ % BUS_ADDRESSES_MAX];
     *oldest = (struct source){.is_known = true, .number = number};
     memcpy(oldest->instance, instance, sizeof oldest->instance);
-    return true;
+    return false;
 }
 
 static void *listener_run(void *context)
@@ -512,8 +505,8 @@ static void *listener_run(void *context)
             memcpy(instance, nng_msg_body(message), sizeof instance);
             (void)nng_msg_trim(message, sizeof instance); /* it is that long */
             (void)nng_msg_trim_u64(message, &number);
-            if (!is_next(client, instance, number)) {
-                gap_tell(client);
+            if (!is_next(client, instance, number) && client->on_gap != NULL) {
+                client->on_gap(client->announcement_context);
             }
         } else {
             nng_msg_clear(message); /* nobody of ours */
@@ -558,14 +551,6 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
         atomic_store(&peer->is_silent, false);
     }
     atomic_fetch_add(&peer->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
-}
-
-/* What was announced before this connection was there is not known. */
-static void on_events_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
-{
-    (void)pipe;
-    (void)event;
-    gap_tell(context);
 }
 
 static FALLIBLE peer_open(struct peer *peer, const char *address, const struct bus_tls *tls,
@@ -624,9 +609,6 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
     result = nng_socket_set(client->events, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (result == 0) {
         result = nng_socket_set_int(client->events, NNG_OPT_RECVBUF, SUB_BUFFER);
-    }
-    if (result == 0) {
-        result = nng_pipe_notify(client->events, NNG_PIPE_EV_ADD_POST, on_events_pipe, client);
     }
     if (result != 0) {
         return bus_open_failed(result, "opening", options->event_addresses, detail);

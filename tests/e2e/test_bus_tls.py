@@ -38,6 +38,7 @@ def secured(servers, bus):
     own = bus[0]
     cluster, port = pair(servers, (own / "api.pem", own / "ca.pem"), (own / "correlator.pem", own / "ca.pem"))
     cluster.wait_ready()
+    cluster.wait_heard()
     yield cluster, port
     cluster.close()
 

@@ -14,8 +14,6 @@ from support.process import wait_until
 def pair(servers):
     running = servers.cluster(apis=2, correlators=2,
                               api_rows={"live_listeners_per_project_max": 5, "live_listeners_max": 8})
-    # Both apis hear both correlators.
-    time.sleep(0.5)
     yield running
     running.close()
 

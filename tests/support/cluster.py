@@ -162,6 +162,7 @@ class Cluster:
             daemon.start()
         if wait:
             self.wait_ready()
+            self.wait_heard()
         return self
 
     def let_roles_in(self):
@@ -171,6 +172,15 @@ class Cluster:
     def wait_ready(self, timeout=20.0):
         for daemon in self.daemons():
             daemon.wait_ready(timeout)
+
+    def wait_heard(self, timeout=20.0):
+        """Until every api hears the announcements of its correlators; a version that does not count is not waited for."""
+        def hears_all(api):
+            wanted = len(str(api.rows["bus_events"]).split(","))
+            return api.metrics().get("calltrace_api_live_gaps_total", wanted) >= wanted
+
+        for api in self.apis:
+            wait_until(lambda api=api: hears_all(api), timeout, f"{api.name} to hear its correlators")
 
     def run(self, *words, stdin="", env=None) -> subprocess.CompletedProcess:
         """Runs a subcommand of calltrace-api, as the role that it is for."""
