@@ -38,6 +38,18 @@ def servers():
         running.close()
 
 
+@pytest.fixture(autouse=True)
+def servers_are_left_as_they_were(request):
+    """A test that fails while a server is away takes no others along."""
+    yield
+    if "servers" in request.fixturenames:
+        running = request.getfixturevalue("servers")
+        for server in (running.postgres, running.redis):
+            server.process.resume()
+            if not server.process.is_running():
+                server.start()
+
+
 @pytest.fixture(scope="module")
 def cluster(servers):
     """One api and one correlator for a module's tests."""

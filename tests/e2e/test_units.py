@@ -112,7 +112,7 @@ def test_they_live_through_bad_days_under_it(servers, filtered):
     assert client.post_json("/v1/call", {"externalId": "a"}).status == 200
     servers.redis.start()
     servers.postgres.stop("immediate")
-    assert client.retrying("GET", "/health").status == 200
+    wait_until(lambda: client.get("/health").status == 503, 10, "the api to notice")
     servers.postgres.start()
     filtered.wait_ready()
     assert client.retrying("POST", "/v1/call", b'{"externalId": "b"}', {"Content-Type": "application/json"}).status == 200

@@ -5,6 +5,7 @@ import json
 import socket
 
 WAIT = 10.0
+KEY_USED = ("key", {})
 
 
 class Stream:
@@ -26,7 +27,7 @@ class Stream:
         self.status = self.response.status
         self.last_id = None
 
-    def read(self, timeout=WAIT):
+    def read_any(self, timeout=WAIT):
         """The next (event, data); ("", text) for a comment; None when the stream has ended."""
         if self.connection.sock:
             self.connection.sock.settimeout(timeout)
@@ -48,21 +49,22 @@ class Stream:
             elif line.startswith(":"):
                 comment = line
 
-    def read_past_keys(self, timeout=WAIT):
+    def read(self, timeout=WAIT):
         """The next one that does not tell of the use of an API key: listening is a use, told within a second."""
-        while (one := self.read(timeout)) == ("key", {}):
+        while (one := self.read_any(timeout)) == KEY_USED:
             pass
         return one
 
     def until(self, wanted, limit=200):
-        """Reads on until an event is there; what came before it."""
+        """Reads on until an event is there; what came before it but uses of keys."""
         before = []
         for _ in range(limit):
-            one = self.read()
+            one = self.read_any()
             assert one is not None, f"ended before {wanted}: {before}"
             if one == wanted:
                 return before
-            before.append(one)
+            if one != KEY_USED:
+                before.append(one)
         raise AssertionError(f"no {wanted} in {before}")
 
     def close(self):
