@@ -136,8 +136,8 @@ run_pytest() { # ARGUMENTS...
         "$top/build/venv/bin/python" -m pytest "$@")
 }
 
-# Suites that mostly wait: two files at a time, each worker with servers of its own.
-run_pytest_wide() { run_pytest -n 2 --dist loadfile "$@"; }
+# Suites that mostly wait: some files at a time, each worker with servers of its own.
+run_pytest_wide() { run_pytest -n 3 --dist loadfile "$@"; }
 
 # As root in a mount namespace of its own, so that its small disks end with it however it ends.
 run_chaos() { # ARGUMENTS...
@@ -284,7 +284,7 @@ stage_clients() {
 stage_sim() {
     build_preset dev
     build_preset faults calltrace-api calltrace-correlator
-    run_pytest sim
+    run_pytest_wide sim
 }
 
 stage_chaos() {
