@@ -31,6 +31,7 @@ class Filled:
         result = _case.generate(self.target, {**case.options(), "seed": self.seed}, self.sample, watch)
         _store.check_sample(self.target.client(), self.sample)
         result["reads"] = watch.read_figures()
+        result["cpu_s"] = watch.used
         self.acked += result["acked_spans"]
         self.is_whole &= result["exit_code"] == 0
         return result
@@ -39,7 +40,9 @@ class Filled:
         before = self.acked
         rate = self.send(MEASURE)
         reads = self.send(_case.with_rate(READS, rate["spans_per_s"]), has_reads=True)
+        per_million = {name: round(used / rate["spans"] * 1e6, 2) for name, used in rate["cpu_s"].items()}
         return {"stored": before, "spans_per_s": rate["spans_per_s"], "export_ms": rate["export_ms"],
+                "cpu_s_per_million": per_million,
                 "link_ms": reads["link_ms"], "reads": reads["reads"]}
 
 
@@ -82,6 +85,7 @@ def figures(result: dict) -> dict:
     for point in points:
         name = f"{point['stored'] / 1e6:,.1f} million stored"
         named[f"{name}: spans/s"] = one(point["spans_per_s"])
+        named[f"{name}: Postgres, CPU s a million spans"] = one(point["cpu_s_per_million"]["postgres"])
         named[f"{name}: search p95, ms"] = one(point["reads"]["search"]["p95"])
         if 9_000_000 < point["stored"] < 20_000_000:
             named["search p95 at 10 million, ms"] = one(point["reads"]["search"]["p95"])

@@ -54,6 +54,10 @@ FIGURES = [
     ("connections open", lambda run: run["connections"]),
     ("idle: connections open", lambda run: run["idle_connections"]),
     ("idle: api resident, MiB", lambda run: run["idle_api_mib"]),
+    ("crowd: connections open", lambda run: run["crowd_connections"]),
+    *((f"crowd: {text} p99 {when}, ms", lambda run, when=when, key=key: run[when][key]["p99"])
+      for text, key in (("export", "export_ms"), ("time to link", "link_ms")) for when in ("alone", "amid")),
+    ("crowd: export p99 amid it against alone", lambda run: run["export_p99_ratio"]),
     ("tree p50, ms", lambda run: run["reads"]["tree"]["p50"]),
     ("tree p99, ms", lambda run: run["reads"]["tree"]["p99"]),
     ("trace p99, ms", lambda run: run["reads"]["trace"]["p99"]),
@@ -128,6 +132,7 @@ AIMS = [
     ("api at 256 connections, MiB", "bulk-256", "peak memory, MiB: api", False, 160),
     ("correlator at 256 connections, MiB", "bulk-256", "peak memory, MiB: correlator", False, 64),
     ("api with 10,000 idle connections, MiB", "idle", "idle: api resident, MiB", False, 640),
+    ("others' export p99 amid a crowd, times", "crowd", "crowd: export p99 amid it against alone", False, 1.5),
     ("fleet, connections open", "fleet", "connections open", True, 10_000),
     ("fleet, exports refused", "fleet", "refused: sent again, or never", False, 0),
     ("fleet, time to link p99, ms", "fleet", "time to link p99, ms", False, 100),

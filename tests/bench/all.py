@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench import _builds, _case, _growth, _report
+from bench import _builds, _case, _crowd, _growth, _report
 from bench._case import Case, Target
 from bench._postgres import configure
 from bench._processes import connections_to, resident_mib
@@ -56,7 +56,7 @@ COMPARED = ("bulk", "bulk-http", "bulk-json", "bulk-gzip", "small", "collector",
 
 
 def parse():
-    names = [case.name for case in CASES] + ["idle", "growth"]
+    names = [case.name for case in CASES] + ["idle", "crowd", "growth"]
     parser = argparse.ArgumentParser(prog="calltrace bench", description=__doc__.splitlines()[0],
                                      epilog=f"cases: {' '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="every shape once, shorter and smaller: under 3 minutes")
@@ -127,7 +127,7 @@ class Bench:
         fleet = self.cases["fleet"].connections
         scale = {"fleet": f"{fleet:,} calls"} if fleet < FLEET_CALLS else {}
         if self.arguments.quick:
-            scale |= {"idle": "1,000 connections", "fleet-calls": "few calls"}
+            scale |= {"idle": "1,000 connections", "crowd": "1,100 connections", "fleet-calls": "few calls"}
         if self.arguments.growth < GROWTH_SPANS:
             scale["growth"] = f"{self.arguments.growth:,} spans"
         return scale
@@ -143,6 +143,9 @@ class Bench:
         self.seeds += 1
         if name == "idle":
             result = idle(self.servers, 1000 if self.arguments.quick else IDLE_CONNECTIONS, build)
+        elif name == "crowd":
+            size = (1000, 100, 5) if self.arguments.quick else (_crowd.IDLE, _crowd.SLOW, self.arguments.seconds)
+            result = _crowd.run(self.servers, *size, build)
         elif name == "growth":
             result = _growth.run(self.servers, self.arguments.growth, build)
         else:
@@ -152,7 +155,8 @@ class Bench:
             result = _case.run(self.servers, case, build, self.seeds)
         result["load_average"] = round(load, 2)
         self.runs.setdefault((name, build), []).append(result)
-        facts = {"idle": "{idle_connections:,} connections, {idle_api_mib} MiB"}.get(
+        facts = {"idle": "{idle_connections:,} connections, {idle_api_mib} MiB",
+                 "crowd": "{crowd_connections:,} connections, export p99 of others {export_p99_ratio} times as long"}.get(
             name, "{spans_per_s:,.0f} durable spans/s")
         print(f"{name}{label}: {facts.format(**result)}{'' if result['is_whole'] else '   BROKEN'}"
               f"   (load average {load:.1f})", flush=True)

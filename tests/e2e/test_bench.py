@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench import _case, _store
+from bench import _case, _crowd, _store
 from bench._case import Case, Target
 from bench.all import idle
 from support import paths
@@ -135,6 +135,13 @@ def test_bad_options_are_usage_errors(words):
 def test_held_connections_are_open_in_the_kernel(servers):
     figures = idle(servers, 50)
     assert figures["is_whole"] and figures["idle_connections"] == 50
+
+
+def test_a_crowd_is_there_while_others_send(servers):
+    figures = _crowd.run(servers, 20, 10, seconds=1)
+    assert figures["is_whole"] and figures["slow_open"] == 10
+    assert figures["crowd_connections"] == 30
+    assert 0 < figures["export_p99_ratio"] < 100
 
 
 def test_a_report_is_json(servers):
