@@ -18,7 +18,6 @@ SOON = 2.0  # seconds until a page may show it
 @pytest.fixture(scope="module")
 def pair(servers):
     running = servers.cluster(apis=2, correlators=2, api_rows={"body_bytes_max": LIMIT})
-    time.sleep(0.5)  # both apis hear both correlators
     yield running
     running.close()
 
