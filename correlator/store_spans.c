@@ -217,6 +217,7 @@ static FALLIBLE queue_traces(struct spans_work *work, struct unix_ns now, struct
     return queue(work, STMT_TRACES_UPSERT, values, COLUMNS + 1, detail);
 }
 
+/* A trace's own id is no row: whoever looks for it reads the trace. */
 static FALLIBLE queue_keys(struct spans_work *work, struct detail *detail)
 {
     static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_INT2, DB_TYPE_BYTEA, DB_TYPE_BYTEA,
@@ -226,13 +227,16 @@ static FALLIBLE queue_keys(struct spans_work *work, struct detail *detail)
     TRY(params_init(&params, &work->store->work, types, 5, plan->keys_count));
     for (size_t i = 0; i < plan->keys_count; i++) {
         const struct plan_key *key = &plan->keys[i];
+        if (key->key.kind == MATCH_KIND_TRACE) {
+            continue;
+        }
         bool is_skipping = key->is_skipping && !fault_is(FAULT_FORGET_ROOM_FLAG);
         params_row(&params,
                    (struct db_value[]){db_uuid(&key->project), db_int2((int16_t)key->key.kind),
                                        db_bytes(key->key.value), params_trace_id(&key->trace),
                                        db_bool(is_skipping)});
     }
-    return queue_params(work, STMT_TRACE_KEYS_ADD, &params, detail);
+    return params.rows == 0 ? OK : queue_params(work, STMT_TRACE_KEYS_ADD, &params, detail);
 }
 
 /* The skipping traces of the group: (project, trace). */

@@ -8,7 +8,8 @@
  *   3. commit: one libpq pipeline from BEGIN to COMMIT, no turn of ours inside it.
  *        trace       upsert in order. This locks the row against every other writer and skipper of the trace,
  *                    and gives back `is_skipped` as it is now.
- *        trace_key   insert what is new; a skipping trace flags its rooms, old keys too.
+ *        trace_key   insert what is new, but no trace's own id, which its row has; a skipping trace flags its rooms,
+ *                    old keys too.
  *        trace_tag   insert what is new: tags, and services under an empty key.
  *        segment     insert, day and skip taken from the trace's locked row; known hashes fall away.
  *        link        insert what the rendezvous found, unless the trace is skipped.
@@ -34,8 +35,9 @@
  *      foreign holder read; COMMIT. All locks of a create are taken in one order, so that two creates never wait
  *      for each other in a ring, and of two that want each other's keys one lives.
  *   3. decide (correlator/core): the call, or 409 naming a committed holder. Never 409 from a claim.
- *   4. look: links to the waiting traces, then the call's keys joined with trace_key, always; then links to traces
- *      that were skipped meanwhile are removed. The retry of a create looks too: its first try may have died here.
+ *   4. look: links to the waiting traces, then the call's keys joined with trace_key and trace, always; then links to
+ *      traces that were skipped meanwhile are removed. The retry of a create looks too: its first try may have died
+ *      here.
  *   5. a lost create releases its claims; a winner that Redis did not know takes them by force.
  *   6. reply, then announce.
  *

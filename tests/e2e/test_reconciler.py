@@ -41,12 +41,14 @@ def test_it_restores_a_lost_link_and_counts_it(brisk):
         assert client.export(request.SerializeToString()).status == 200
         call = client.post_json("/v1/call", {"externalId": value}).data["id"]
         wanted.add((project.id, call, trace.hex(), 1, value.encode()))
+    chat = client.post_json("/v1/chat", {"traceId": trace.hex()}).data["id"]
+    wanted.add((project.id, chat, trace.hex(), 6, trace.hex().encode()))
     assert brisk.links() == wanted
     wait_for_runs(brisk)
     assert repairs(brisk) == 0
     brisk.sql("DELETE FROM link")
     wait_until(lambda: brisk.links() == wanted, 20, "the links to come back")
-    wait_until(lambda: repairs(brisk) == 5, 5, "the repairs to be counted")
+    wait_until(lambda: repairs(brisk) == 6, 5, "the repairs to be counted")
 
 
 def test_a_young_link_of_a_call_that_never_came_stays_and_is_not_shown(brisk):

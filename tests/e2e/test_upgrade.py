@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 
+import psycopg
 import pytest
 from bench import _builds
 
@@ -36,10 +37,10 @@ def deploy_before(cluster, daemon, binary):
 
 
 class Load:
-    """Exports and creates, one after the other, tried again as a good client does; every pair that was acknowledged."""
+    """Exports, calls and chats, one after the other, tried again as a good client does; every pair that was acknowledged."""
 
     def __init__(self, client):
-        self.client, self.pairs, self.problems = client, [], []
+        self.client, self.pairs, self.chats, self.problems = client, [], [], []
         self.is_over = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -58,6 +59,8 @@ class Load:
                 self.answered("POST", "/v1/traces", body, "application/x-protobuf")
                 call = self.answered("POST", "/v1/call", b'{"externalId":"%s"}' % external.encode(), "application/json")
                 self.pairs.append((call.json()["data"]["id"], trace.hex()))
+                chat = self.answered("POST", "/v1/chat", b'{"traceId":"%s"}' % trace.hex().encode(), "application/json")
+                self.chats.append((chat.json()["data"]["id"], trace.hex()))
             except (NoAnswer, KeyError, ValueError) as error:
                 self.problems.append(repr(error))
             time.sleep(0.01)
@@ -129,7 +132,8 @@ def test_two_versions_serve_side_by_side(servers, before):
         other.stop()
         load.stop()
         pairs = load.pairs + other.pairs
-        assert set(pairs) == linked(cluster)
+        chats = load.chats + other.chats
+        assert set(pairs + chats) == linked(cluster)
         for api in (0, 1):
             check(cluster.client(project, api=api), pairs)
 
@@ -149,8 +153,39 @@ def test_two_versions_serve_side_by_side(servers, before):
         wait_until(lambda: len(back.pairs) > 10, 20, "the old version again")
         back.stop()
         pairs += last.pairs + back.pairs
-        assert set(pairs) == linked(cluster)
+        chats += last.chats + back.chats
+        assert set(pairs + chats) == linked(cluster)
         check(cluster.client(project, api=0), pairs)
         assert sum(daemon.metrics().get("calltrace_reconcile_repairs_total", 0) for daemon in (old[0],)) == 0
+    finally:
+        cluster.close()
+
+
+def test_a_chat_that_an_older_correlator_stores_finds_the_trace_in_flight(servers):
+    """It looks for the trace in trace_key alone, where only the database can have put it."""
+    cluster = servers.unstarted(apis=0, correlators=0)
+    try:
+        cluster.command("migrate")
+        project, trace = uuid.uuid4(), otlp.new_trace_id()
+        chat = ("INSERT INTO conversation_key (project_id, kind, value, slot, conversation_id) "
+                "VALUES (%s, 6, convert_to(%s, 'UTF8'), gen_random_uuid(), gen_random_uuid())", (project, trace.hex()))
+        with psycopg.connect(cluster.conninfo) as exports, psycopg.connect(cluster.conninfo) as creates:
+            exports.execute("INSERT INTO trace (project_id, trace_id, day, first_seen_at, last_seen_at, start_ns, end_ns, has_error) "
+                            "VALUES (%s, %s, now(), now(), now(), 1, 2, false)", (project, trace))
+            creating = threading.Thread(target=lambda: (creates.execute(*chat), creates.commit()))
+            creating.start()
+            creating.join(0.5)
+            assert creating.is_alive(), "the chat did not wait for the trace that is not committed"
+            exports.commit()
+            creating.join(10)
+            assert not creating.is_alive()
+            assert cluster.sql("SELECT kind, value, trace_id FROM trace_key") == [(6, trace.hex().encode(), trace)]
+
+            # One that reads trace itself asks for nothing of that.
+            exports.execute("DELETE FROM trace_key")
+            creates.execute("SET calltrace.reads_trace = 'on'")
+            creates.execute(*chat)
+            exports.commit()
+            assert cluster.sql("SELECT count(*) FROM trace_key") == [(0,)]
     finally:
         cluster.close()

@@ -2,7 +2,7 @@
 
 OURS = ("trace", "trace_key", "conversation", "conversation_key", "link", "word", "segment")
 
-# All linked but one in a thousand, each with a key, a segment with terms, and a call.
+# All linked but one in a thousand, each with a key, a segment with terms, and a call. Call 7 names its trace, too.
 FILL = """
 with made as (
     insert into trace (project_id, trace_id, day, first_seen_at, last_seen_at, start_ns, end_ns, has_error)
@@ -11,9 +11,8 @@ with made as (
     from generate_series(%(first)s::int, %(count)s::int) n),
 keys as (
     insert into trace_key (project_id, kind, value, trace_id, created_at)
-    select %(project)s::uuid, k, case k when 1 then convert_to('Order-' || n, 'UTF8')
-        else convert_to(md5('t' || n), 'UTF8') end, decode(md5('t' || n), 'hex'), now() - n * interval '1 second'
-    from generate_series(%(first)s::int, %(count)s::int) n, unnest(array[1, 6]) k),
+    select %(project)s::uuid, 1, convert_to('Order-' || n, 'UTF8'), decode(md5('t' || n), 'hex'),
+        now() - n * interval '1 second' from generate_series(%(first)s::int, %(count)s::int) n),
 segments as (
     insert into segment (project_id, trace_id, day, hash, spans, errors, raw_bytes, terms, body)
     select %(project)s::uuid, decode(md5('t' || n), 'hex'), current_date, decode(md5('s' || n), 'hex'), 1, 0, 1,
@@ -25,7 +24,9 @@ calls as (
 held as (
     insert into conversation_key (project_id, kind, value, slot, conversation_id, created_at)
     select %(project)s::uuid, 1, convert_to('Order-' || n, 'UTF8'), '00000000-0000-0000-0000-000000000000',
-        md5('c' || n)::uuid, now() - n * interval '1 second' from generate_series(%(first)s::int, %(count)s::int) n),
+        md5('c' || n)::uuid, now() - n * interval '1 second' from generate_series(%(first)s::int, %(count)s::int) n
+    union all select %(project)s::uuid, 6, convert_to(md5('t' || n), 'UTF8'), md5('c' || n)::uuid, md5('c' || n)::uuid,
+        now() - n * interval '1 second' from generate_series(%(first)s::int, %(count)s::int) n where n = 7),
 words as (
     insert into word (project_id, kind, key, value)
     select %(project)s::uuid, 3, convert_to('key.' || n, 'UTF8'), '' from generate_series(%(first)s::int / 10 + 1, %(count)s::int / 10) n)
