@@ -19,6 +19,9 @@
 enum {
     BUS_RESEND_MS = 1000,
     BUS_ANSWER_MS = 3000,
+    /* nng before 1.8 may never return from closing a socket whose peer goes at that moment (nanomsg/nng issue 1813).
+     * After so long a closed client or server is left to its threads, which call nobody back. */
+    BUS_CLOSE_MS = 2000,
     /* Requests one client may have outstanding; a server has more contexts than its clients together. */
     BUS_OUTSTANDING_MAX = 1024,
     BUS_SERVER_CONTEXTS = 4096,

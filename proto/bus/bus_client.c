@@ -12,8 +12,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "proto/base/bounded.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/bus_address.h"
@@ -494,11 +496,23 @@ static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t
     return false;
 }
 
+static bool is_closing(struct bus_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    bool is_it = client->is_closing;
+    pthread_mutex_unlock(&client->lock);
+    return is_it;
+}
+
 static void *listener_run(void *context)
 {
     struct bus_client *client = context;
     nng_msg *message = NULL;
     while (nng_recvmsg(client->events, &message, 0) == 0) {
+        if (is_closing(client)) {
+            nng_msg_free(message);
+            return NULL;
+        }
         uint8_t instance[BUS_INSTANCE_BYTES];
         uint64_t number = 0;
         if (nng_msg_len(message) >= BUS_ANNOUNCEMENT_HEAD) {
@@ -666,15 +680,9 @@ static void stop_requests(struct bus_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-void bus_client_close(struct bus_client *client)
+static void client_end(void *context)
 {
-    if (client == NULL) {
-        return;
-    }
-    stop_requests(client);
-    if (client->has_minder) {
-        pthread_join(client->minder, NULL);
-    }
+    struct bus_client *client = context;
     if (client->has_events) {
         nng_close(client->events);
     }
@@ -694,4 +702,18 @@ void bus_client_close(struct bus_client *client)
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->lock);
     mem_free(client);
+}
+
+void bus_client_close(struct bus_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    stop_requests(client);
+    if (client->has_minder) {
+        pthread_join(client->minder, NULL);
+    }
+    if (!bounded_call(client_end, client, BUS_CLOSE_MS)) {
+        log_warn("bus_left_open", "waited_ms=%d", BUS_CLOSE_MS);
+    }
 }

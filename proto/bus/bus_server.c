@@ -4,9 +4,11 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <pthread.h>
 
+#include "proto/base/bounded.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/id.h"
+#include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/bus_address.h"
@@ -275,8 +277,9 @@ static FALLIBLE make_works(struct bus_server *server, size_t count, struct detai
 }
 
 /* With no work handed out. */
-static void server_free(struct bus_server *server)
+static void server_free(void *context)
 {
+    struct bus_server *server = context;
     if (server->has_socket) {
         nng_close(server->socket);
     }
@@ -362,5 +365,7 @@ void bus_server_close(struct bus_server *server)
     }
     pthread_mutex_unlock(&server->lock);
     clock_sleep_ms(CLOSE_GRACE_MS);
-    server_free(server);
+    if (!bounded_call(server_free, server, BUS_CLOSE_MS)) {
+        log_warn("bus_left_open", "waited_ms=%d", BUS_CLOSE_MS);
+    }
 }

@@ -93,7 +93,17 @@ class Process:
     def terminate(self, timeout=20.0) -> int:
         """SIGTERM, and the exit code."""
         self.signal(signal.SIGTERM)
-        return self.wait(timeout)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} does not end:\n{self.threads()}\n{self.log_tail()}") from None
+
+    def threads(self) -> str:
+        """What each of its threads waits in."""
+        lines = []
+        for task in sorted(Path(f"/proc/{self.pid}/task").iterdir()):
+            lines.append(" ".join((task / name).read_text().strip() for name in ("comm", "wchan", "syscall")))
+        return "\n".join(lines)
 
     def wait(self, timeout: float) -> int:
         if self.child is None:
