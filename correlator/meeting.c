@@ -61,27 +61,33 @@ static bool is_claimed_by(const struct meeting *meeting, struct uuid call)
     return true;
 }
 
-static FALLIBLE queue_waiting(const struct meeting *meeting, struct uuid call,
-                              struct detail *detail)
+/* --- the look -------------------------------------------------------------------------------------- */
+
+/* Links to the traces that waited in Redis. */
+static FALLIBLE queue_waiting(struct store *store, struct detail *detail)
 {
     static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_UUID, DB_TYPE_BYTEA, DB_TYPE_INT2,
                                          DB_TYPE_BYTEA};
     size_t total = 0;
-    for (size_t i = 0; i < meeting->keys_count; i++) {
-        total += meeting->meets[i].waiting_count;
-    }
-    struct params params;
-    TRY(params_init(&params, &meeting->store->work, types, 5, total));
-    for (size_t i = 0; i < meeting->keys_count; i++) {
-        const struct meet *one = &meeting->meets[i];
-        for (size_t n = 0; n < one->waiting_count; n++) {
-            params_row(&params, (struct db_value[]){db_uuid(&meeting->project), db_uuid(&call),
-                                                    params_trace_id(&one->waiting[n]),
-                                                    db_int2((int16_t)one->key.kind),
-                                                    db_bytes(one->key.value)});
+    for (const struct meeting *meeting = store->looks; meeting != NULL; meeting = meeting->next) {
+        for (size_t i = 0; i < meeting->keys_count; i++) {
+            total += meeting->meets[i].waiting_count;
         }
     }
-    return params_queue(&params, meeting->store->db, STMT_LINKS_MEET, detail);
+    struct params params;
+    TRY(params_init(&params, &store->work, types, 5, total));
+    for (const struct meeting *meeting = store->looks; meeting != NULL; meeting = meeting->next) {
+        for (size_t i = 0; i < meeting->keys_count; i++) {
+            const struct meet *one = &meeting->meets[i];
+            for (size_t n = 0; n < one->waiting_count; n++) {
+                params_row(&params, (struct db_value[]){
+                                        db_uuid(&meeting->project), db_uuid(&meeting->call),
+                                        params_trace_id(&one->waiting[n]),
+                                        db_int2((int16_t)one->key.kind), db_bytes(one->key.value)});
+            }
+        }
+    }
+    return params_queue(&params, store->db, STMT_LINKS_MEET, detail);
 }
 
 /* With the look off (a test of the rendezvous), keys that Redis does not know are still looked at. */
@@ -94,55 +100,89 @@ static bool is_to_look(const struct meeting *meeting)
     return (meeting->store->look || is_unknown_to_redis) && !fault_is(FAULT_SKIP_LOOK);
 }
 
-static FALLIBLE queue_looks(const struct meeting *meeting, struct uuid id, struct detail *detail)
+static bool is_any(const struct meeting *meeting)
 {
-    struct arena *arena = &meeting->store->work;
-    struct db *db = meeting->store->db;
-    struct db_value call[2];
-    struct db_value project = db_uuid(&meeting->project);
-    struct db_value conversation = db_uuid(&id);
-    TRY(db_array(arena, DB_TYPE_UUID, &project, 1, &call[0]));
-    TRY(db_array(arena, DB_TYPE_UUID, &conversation, 1, &call[1]));
-    TRY(queue_waiting(meeting, id, detail));
+    (void)meeting;
+    return true;
+}
+
+static FALLIBLE queue_calls(struct store *store, enum stmt stmt,
+                            bool (*is_wanted)(const struct meeting *), struct detail *detail)
+{
+    static const enum db_type types[] = {DB_TYPE_UUID, DB_TYPE_UUID};
+    size_t count = 0;
+    for (const struct meeting *meeting = store->looks; meeting != NULL; meeting = meeting->next) {
+        count++;
+    }
+    struct params params;
+    TRY(params_init(&params, &store->work, types, 2, count));
+    for (const struct meeting *meeting = store->looks; meeting != NULL; meeting = meeting->next) {
+        if (is_wanted(meeting)) {
+            params_row(&params,
+                       (struct db_value[]){db_uuid(&meeting->project), db_uuid(&meeting->call)});
+        }
+    }
+    return params_queue(&params, store->db, stmt, detail);
+}
+
+static FALLIBLE queue_looks(struct store *store, struct detail *detail)
+{
     enum stmt stmt = STMT_LOOK_CALLS;
 #if defined(CALLTRACE_FAULTS)
     if (fault_is(FAULT_IGNORE_PROJECT)) {
         stmt = STMT_LOOK_CALLS_ANY_PROJECT;
     }
 #endif
-    if (is_to_look(meeting)) {
-        TRY(db_queue(db, stmt, call, 2, detail));
-    }
-    return fault_is(FAULT_FORGET_SKIP) ? OK
-                                       : db_queue(db, STMT_LOOK_CALLS_SKIPPED, call, 2, detail);
+    TRY(queue_waiting(store, detail));
+    TRY(queue_calls(store, stmt, is_to_look, detail));
+    return fault_is(FAULT_FORGET_SKIP)
+               ? OK
+               : queue_calls(store, STMT_LOOK_CALLS_SKIPPED, is_any, detail);
 }
 
-static FALLIBLE look(const struct meeting *meeting, struct uuid call, struct detail *detail)
+err_t store_look(struct store *store, struct detail *detail)
 {
-    struct store *store = meeting->store;
     struct mono_ns began = clock_mono();
     struct db_rows **results = NULL;
     size_t count = 0;
-    TRY(db_begin_pipeline(store->db, detail));
-    TRY(store_end(store, queue_looks(meeting, call, detail), detail, &results, &count));
-    metric_add(METRIC_LINKS_RENDEZVOUS, store_news_links(store, results[0]));
-    if (is_to_look(meeting)) {
-        metric_add(METRIC_LINKS_LOOK, store_news_links(store, results[1]));
+    if (store->looks == NULL) {
+        return OK;
     }
+    TRY(store_begin(store, detail));
+    TRY(db_begin_pipeline(store->db, detail));
+    TRY(store_end(store, queue_looks(store, detail), detail, &results, &count));
+    metric_add(METRIC_LINKS_RENDEZVOUS, store_news_links(store, results[0]));
+    metric_add(METRIC_LINKS_LOOK, store_news_links(store, results[1]));
     store_results_free(results, count);
     metric_seconds(METRIC_LOOK_SECONDS, clock_mono().ns - began.ns);
+    for (const struct meeting *meeting = store->looks; meeting != NULL; meeting = meeting->next) {
+        store_news(store, &(struct bus_announcement){.project = meeting->project,
+                                                     .what = ANNOUNCE_CALL,
+                                                     .has_conversation = true,
+                                                     .conversation = meeting->call});
+    }
+    store->looks = NULL;
     return OK;
 }
 
-err_t meeting_end(struct meeting *meeting, struct uuid call, struct detail *detail)
+void store_forget_looks(struct store *store)
 {
-    if (meeting->was_met && !is_claimed_by(meeting, call)) {
-        meeting_turn(meeting, MEET_FORCE, call);
+    store->looks = NULL;
+}
+
+err_t meeting_end(const struct meeting *meeting, struct uuid call)
+{
+    struct store *store = meeting->store;
+    struct meeting *kept = arena_alloc(&store->work, sizeof *kept);
+    if (kept == NULL) {
+        return FAIL(NO_SPACE);
     }
-    TRY(look(meeting, call, detail));
-    store_news(meeting->store, &(struct bus_announcement){.project = meeting->project,
-                                                          .what = ANNOUNCE_CALL,
-                                                          .has_conversation = true,
-                                                          .conversation = call});
+    *kept = *meeting;
+    kept->call = call;
+    kept->next = store->looks;
+    if (kept->was_met && !is_claimed_by(kept, call)) {
+        meeting_turn(kept, MEET_FORCE, call);
+    }
+    store->looks = kept;
     return OK;
 }

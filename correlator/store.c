@@ -42,7 +42,9 @@ void store_fini(struct store *store)
 
 err_t store_begin(struct store *store, struct detail *detail)
 {
-    arena_reset(&store->work);
+    if (store->looks == NULL) {
+        arena_reset(&store->work);
+    }
     store->news = (struct news){.count = 0};
     bool is_new = false;
     TRY(db_ready(store->db, detail, &is_new));

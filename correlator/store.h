@@ -1,7 +1,8 @@
 /* store: one writer's connections and what it remembers; the transactions of an export and of a create
  * (writer.h tells their ways).
  *
- * Each store_* call begins with an empty work arena; what it gives back lives there until the next one.
+ * Each store_* call begins with an empty work arena, unless calls wait for their look; what it gives back lives there
+ * until the next one.
  * Owner thread: one. */
 #ifndef CALLTRACE_CORRELATOR_STORE_H
 #define CALLTRACE_CORRELATOR_STORE_H
@@ -18,6 +19,8 @@ enum {
     STORE_ARENA_BYTES = 512 << 20,
     STORE_NEWS_MAX = 4096,
 };
+
+struct meeting;
 
 /* What is announced after the reply. */
 struct news {
@@ -45,6 +48,8 @@ struct store {
     struct memo looked; /* keys committed and looked at on this connection */
     struct memo words;  /* words that stand in the table */
     struct news news;
+    struct meeting
+        *looks; /* calls that wait for their look, of the work arena, the last one first */
 };
 
 /* Errors: MEMORY. */
@@ -56,9 +61,16 @@ void store_fini(struct store *store);
 FALLIBLE store_spans(struct store *store, const struct bus_message *const *messages, size_t count,
                      struct detail *detail);
 
-/* Commits, looks, and fills the reply (which borrows from the message). Errors: as above. */
+/* Commits, and fills the reply (which borrows from the message). A call that is accepted waits for store_look: until
+ * then it is not to be answered. Errors: as above. */
 FALLIBLE store_call(struct store *store, const struct bus_call *call, struct detail *detail,
                     struct bus_reply *ret_reply);
+
+/* Looks at all calls that wait, in one transaction, and puts them into the news; when it fails they go on waiting.
+ * Errors: as above. */
+FALLIBLE store_look(struct store *store, struct detail *detail);
+/* None waits any more: whoever sent them is told to come again. */
+void store_forget_looks(struct store *store);
 
 /* Merges what an integration tells of a call: commits and looks. The same event twice changes nothing. Errors: as
  * above. */

@@ -239,7 +239,7 @@ err_t store_call(struct store *store, const struct bus_call *call, struct detail
         TRY(complete(&work, detail));
     }
     if (work.facts.has_call && !work.facts.is_other_body) {
-        TRY(meeting_end(&work.meeting, work.facts.call_id, detail));
+        TRY(meeting_end(&work.meeting, work.facts.call_id));
     } else {
         meeting_release(&work.meeting, work.id);
     }

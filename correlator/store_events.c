@@ -266,7 +266,12 @@ err_t store_event(struct store *store, const struct bus_call_event *event, struc
     TRY(commit(&work, detail));
     meeting_turn(&work.meeting, MEET_FORCE, work.plan.target);
     TRY(drop_superseded_links(&work, detail));
-    TRY(meeting_end(&work.meeting, work.plan.target, detail));
+    TRY(meeting_end(&work.meeting, work.plan.target));
+    err_t err = store_look(store, detail);
+    if (!err_is_ok(err)) {
+        store_forget_looks(store); /* the next try is of the whole event */
+        return err;
+    }
     *ret_reply = (struct bus_reply){
         .outcome = BUS_OUTCOME_ACCEPTED, .conversation = work.plan.target, .created = work.created};
     return OK;

@@ -18,12 +18,22 @@ enum {
     MESSAGES_ARENA_BYTES = 4 * LIMIT_BUS_BYTES,
     REPLY_BYTES_MAX = 1 << 20,
     FAULT_PAUSE_MS = 50, /* the seeded fault leaves time to be hit */
+    LOOKS_TOGETHER = 32, /* calls of a group that one look is for: it costs a commit */
+};
+
+/* A call that is committed and waits for its look before it is answered. */
+struct waiting {
+    size_t at;
+    struct mono_ns came;
+    struct bus_reply reply;
 };
 
 struct group {
     struct bus_work *works[LIMIT_GROUP_MESSAGES]; /* NULL once replied to */
     struct bus_message messages[LIMIT_GROUP_MESSAGES];
     size_t count;
+    struct waiting waiting[LOOKS_TOGETHER];
+    size_t waiting_count;
 };
 
 struct writer {
@@ -210,11 +220,49 @@ static err_t run_once(struct writer *writer, size_t at, struct detail *detail,
     return store_key_use(&writer->store, message, detail);
 }
 
+static void waiting_reply(struct writer *writer, const struct bus_reply *reply)
+{
+    struct group *group = &writer->group;
+    for (size_t i = 0; i < group->waiting_count; i++) {
+        reply_to(writer, group->waiting[i].at, reply == NULL ? &group->waiting[i].reply : reply);
+    }
+    group->waiting_count = 0;
+}
+
+/* Looks at the calls that wait, and answers them. Their data is stored: whatever fails now is no fault of it. */
+static void run_looks(struct writer *writer)
+{
+    struct group *group = &writer->group;
+    struct detail detail = {.text = ""};
+    err_t err = OK;
+    if (group->waiting_count == 0) {
+        return;
+    }
+    writer->store.arrived = group->waiting[0].came; /* the first came first */
+    unsigned tries = 0;
+    do {
+        err = store_look(&writer->store, &detail);
+    } while (!err_is_ok(err) && judge(writer, err, &detail, ++tries) == VERDICT_AGAIN);
+    if (err_is_ok(err)) {
+        metric_add(METRIC_CREATES, group->waiting_count);
+        waiting_reply(writer, NULL);
+        announce_news(writer);
+        return;
+    }
+    store_forget_looks(&writer->store);
+    waiting_reply(writer,
+                  &(struct bus_reply){.outcome = BUS_OUTCOME_UNAVAILABLE,
+                                      .reason = bytes_of_text(detail_or_text(&detail, err))});
+}
+
 static void run_alone(struct writer *writer, size_t at)
 {
     struct detail detail = {.text = ""};
     struct bus_reply reply = {.outcome = BUS_OUTCOME_UNAVAILABLE};
     const struct bus_message *message = &writer->group.messages[at];
+    if (message->what != BUS_WHAT_CALL) {
+        run_looks(writer); /* an event looks by itself, and may fail */
+    }
     writer->store.arrived = bus_work_came(writer->group.works[at]);
     if (fault_is(FAULT_ACK_BEFORE_COMMIT) && message->what == BUS_WHAT_CALL) {
         reply_to(writer, at,
@@ -226,8 +274,12 @@ static void run_alone(struct writer *writer, size_t at)
     for (unsigned tries = 1;; tries++) {
         err_t err = run_once(writer, at, &detail, &reply);
         if (err_is_ok(err)) {
-            metric_add(METRIC_CREATES,
-                       message->what == BUS_WHAT_CALL && reply.outcome == BUS_OUTCOME_ACCEPTED);
+            if (message->what == BUS_WHAT_CALL && reply.outcome == BUS_OUTCOME_ACCEPTED) {
+                struct group *group = &writer->group;
+                group->waiting[group->waiting_count++] =
+                    (struct waiting){at, writer->store.arrived, reply};
+                return;
+            }
             metric_add(METRIC_CONFLICTS, reply.outcome == BUS_OUTCOME_CONFLICT);
             reply_to(writer, at, &reply);
             announce_news(writer);
@@ -311,7 +363,11 @@ static void run_group(struct writer *writer)
         if (group->works[i] != NULL) {
             run_alone(writer, i);
         }
+        if (group->waiting_count == LOOKS_TOGETHER) {
+            run_looks(writer);
+        }
     }
+    run_looks(writer);
 }
 
 static void connected_tell(struct writer *writer)

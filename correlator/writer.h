@@ -37,7 +37,7 @@
  *   3. decide (correlator/core): the call, or 409 naming a committed holder. Never 409 from a claim.
  *   4. look: links to the waiting traces, then the call's keys joined with trace_key and trace, always; then links to
  *      traces that were skipped meanwhile are removed. The retry of a create looks too: its first try may have died
- *      here.
+ *      here. Creates of one group look together, in one transaction, because each commit is a wait for the disk.
  *   5. a lost create releases its claims; a winner that Redis did not know takes them by force.
  *   6. reply, then announce.
  *
