@@ -4,6 +4,7 @@
 
 stages_all='lint gcc clang unit asan tsan fuzz launcher e2e openapi pages clients sim chaos'
 stages_quick='lint gcc unit smoke'
+stages_long='e2e-asan e2e-tsan valgrind' # by name alone
 build_seconds_max=900  # for one build
 suite_seconds_max=1200 # for one pytest suite: a hanging suite must not take the whole run along
 export CALLTRACE_NO_SKIP=${CALLTRACE_NO_SKIP:-}
@@ -37,12 +38,15 @@ systemd         command systemd-analyze
 packages_chaos='
 faketime        command faketime
 '
+packages_valgrind='
+valgrind        command valgrind
+'
 packages_browser='
 chromium          command chromium
 fonts-dejavu-core file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 '
 
-test_packages_ensure() { # GROUP...: build, servers, unit, clang, fuzz, lint, python, chaos, pages, browser
+test_packages_ensure() { # GROUP...: build, servers, unit, clang, fuzz, lint, python, chaos, valgrind, pages, browser
     local group missing table=$packages_needed list
     for group in "$@"; do
         case $group in
@@ -168,6 +172,9 @@ stage_text() { # NAME: one line
         pages) echo "the web pages: types, unit tests, and in Chromium with axe-core" ;;
         clients) echo "real OpenTelemetry SDKs and API clients" ;;
         sim) echo "the simulation against the equation" ;;
+        e2e-asan) echo "end to end, the daemons under AddressSanitizer and UBSan" ;;
+        e2e-tsan) echo "end to end, the daemons under ThreadSanitizer" ;;
+        valgrind) echo "unit and replay tests under Valgrind, and the main job with the daemons under it" ;;
         chaos) echo "each of the main faults once under load: nothing acknowledged is lost" ;;
     esac
 }
@@ -182,6 +189,8 @@ stage_packages() { # NAME: groups of packages
         pages) echo build unit servers python pages browser ;;
         smoke | launcher | e2e | openapi | clients) echo build unit servers python ;;
         sim | chaos) echo build unit servers python chaos ;;
+        e2e-asan | e2e-tsan) echo build unit servers python ;;
+        valgrind) echo build unit servers python valgrind ;;
     esac
 }
 
@@ -192,6 +201,7 @@ stage_exists() { # NAME: suites that are not in this checkout are no stages
         smoke) has_tests e2e ;;
         launcher | e2e | openapi | pages | clients | sim) has_tests "$1" ;;
         chaos) [ -e "$top/tests/sim/marathon.py" ] ;;
+        e2e-asan | e2e-tsan | valgrind) has_tests e2e ;;
     esac
 }
 
@@ -290,4 +300,27 @@ stage_sim() {
 stage_chaos() {
     build_preset dev calltrace-api calltrace-correlator
     run_chaos --quick --seed "${CALLTRACE_CHAOS_SEED:-20261126}"
+}
+
+# --- by name alone: an hour and more ------------------------------------------------------------
+
+run_sanitized() { # PRESET
+    build_preset "$1"
+    suite_seconds_max=5400
+    CALLTRACE_BUILD=$top/build/$1 TSAN_OPTIONS=suppressions=$top/tests/unit/tsan.supp run_pytest_wide e2e
+}
+
+stage_e2e-asan() { run_sanitized asan; }
+
+stage_e2e-tsan() { run_sanitized tsan; }
+
+# The preset runs each test of ctest under Valgrind; the daemons are an ordinary build.
+stage_valgrind() {
+    local name files=()
+    build_preset valgrind
+    run_ctest valgrind -LE fuzz
+    for name in thin_thread linking calls reads search timeline; do files+=("e2e/test_$name.py"); done
+    suite_seconds_max=5400
+    CALLTRACE_BUILD=$top/build/valgrind CALLTRACE_UNDER="valgrind -q --fair-sched=yes --leak-check=full" \
+        run_pytest_wide "${files[@]}"
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import urllib.request
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .process import Process, free_port, wait_until
 from .redis import Redis
 from .tls import Authority
 
+UNDER = shlex.split(os.environ.get("CALLTRACE_UNDER", ""))  # what runs each daemon, such as valgrind
 ALL_SCOPES = "ingest,read,write,manage"
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)")
 
@@ -123,7 +125,7 @@ class Cluster:
         self.correlators = [self._correlator(n) for n in range(correlators)]
         self.apis = [self._api(n, correlators) for n in range(apis)]
         for daemon in self.daemons():
-            daemon.wrap = (wrap or {}).get(daemon.name.rstrip("0123456789"), [])
+            daemon.wrap = (wrap or {}).get(daemon.name.rstrip("0123456789"), UNDER)
         self.context = authority.client_context()
 
     def conninfo_of(self, role: str) -> str:
@@ -231,7 +233,8 @@ class Cluster:
     def sanitizer_reports(self) -> str:
         """What a sanitizer or an assertion wrote into a log; empty when all is well."""
         marks = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
-                 "WARNING: ThreadSanitizer", "invariant", "INVARIANT")
+                 "WARNING: ThreadSanitizer", "invariant", "INVARIANT", "Invalid read of", "Invalid write of",
+                 "uninitialised", "definitely lost")
         found = []
         for daemon in self.daemons():
             text = daemon.log()
