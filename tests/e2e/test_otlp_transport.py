@@ -282,6 +282,7 @@ class TestSizes:
         response = client.export(compress(self.body(self.LIMIT + 1)), headers=headers)
         assert response.status == 413
 
+    @pytest.mark.plain
     def test_a_bomb_costs_nothing(self, small):
         cluster, project = small
         client = cluster.client(project)

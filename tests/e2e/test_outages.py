@@ -216,6 +216,7 @@ class TestPeers:
         assert set(seconds) == {"stops", "trickles", "drips"}
         assert all(5 < value < 18 for value in seconds.values()), seconds
 
+    @pytest.mark.plain
     def test_a_reader_that_stops_blocks_nobody(self, pair, key, caller):
         """A big answer to a client with a tiny window that never reads."""
         trace = otlp.new_trace_id()

@@ -14,7 +14,8 @@ from support.process import wait_until
 UNITS = {name: paths.ROOT / name / f"calltrace-{name}.service" for name in ("api", "correlator")}
 EXPOSURE_MAX = 1.5  # of 10; what is left is the network, which they are for
 
-pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+pytestmark = [pytest.mark.plain,
+              pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")]
 
 
 def rows(unit) -> dict[str, list[str]]:
