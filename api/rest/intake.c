@@ -54,7 +54,7 @@ FALLIBLE intake_json(struct bytes body, struct detail *detail, json_t **ret_json
     struct buf mended;
     struct bytes text;
     json_t *json = NULL;
-    json_error_t problem;
+    json_error_t problem = {.text = ""}; /* without memory nobody fills it */
     buf_init(&mended, 2 * body.len + 64);
     err_t err = OK;
     TRY_OUT(mend_body(body, &mended, detail));
@@ -63,10 +63,11 @@ FALLIBLE intake_json(struct bytes body, struct detail *detail, json_t **ret_json
                       JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
     if (json == NULL) {
         enum json_error_code code = json_error_code(&problem);
-        err = code == json_error_out_of_memory   ? FAIL(MEMORY)
-              : code == json_error_duplicate_key ? FAIL(BAD_VALUE)
-                                                 : FAIL(MALFORMED);
-        detail_set(detail, "%s", problem.text);
+        bool is_untold = problem.text[0] == '\0';
+        err = is_untold || code == json_error_out_of_memory ? FAIL(MEMORY)
+              : code == json_error_duplicate_key            ? FAIL(BAD_VALUE)
+                                                            : FAIL(MALFORMED);
+        detail_set(detail, "%s", is_untold ? "out of memory" : problem.text);
         goto out;
     }
     *ret_json = json;

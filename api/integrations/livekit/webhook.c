@@ -46,7 +46,7 @@ struct reading {
 static err_t load(struct bytes text, struct detail *detail, json_t **ret_json)
 {
     struct buf mended;
-    json_error_t problem;
+    json_error_t problem = {.text = ""}; /* without memory nobody fills it */
     buf_init(&mended, 2 * text.len + 64);
     err_t err = mend_body(text, &mended, detail);
     if (err_is_ok(err)) {

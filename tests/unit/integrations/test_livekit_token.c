@@ -276,6 +276,9 @@ static void what_is_no_token_is_refused(void **state)
         "a.b.c",
         "...",
         ".",
+        "..",
+        ".e30.c2ln",
+        "eyJhbGciOiJIUzI1NiJ9..c2ln", /* Valgrind sees what libjwt does with an empty part */
         "Bearer ct_live_0123456789012345678901234567890123456789all",
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="};
     (void)state;
