@@ -38,8 +38,8 @@ typedef void bus_answer_fn(void *context, err_t err, struct bytes reply);
 /* Runs on a thread of the bus with a packed bus_announcement, borrowed for the call. */
 typedef void bus_announcement_fn(void *context, struct bytes wire);
 
-/* Announcements may have been lost: a run of a server is heard for the first time, or its numbers have a hole. Runs on a
- * thread of the bus. */
+/* Announcements may have been lost: a server came (back), or the numbers of one have a hole. Runs on a thread of the
+ * bus. */
 typedef void bus_gap_fn(void *context);
 
 /* What tls+tcp:// needs, PEM files; read when the bus is opened, not kept. NULL or empty: no such address. */
@@ -115,8 +115,7 @@ void bus_work_reply(struct bus_work *work, struct bytes reply);
 void bus_work_drop(struct bus_work *work);
 
 /* Publishes a packed announcement; never blocks, may lose it: its number tells the next one's receiver. An empty one
- * brings its number only, so that a loss at the end of a burst is noticed, too; each new connection is greeted with
- * one. Thread: any. */
+ * brings its number only, so that a loss at the end of a burst is noticed, too. Thread: any. */
 void bus_server_announce(struct bus_server *server, struct bytes wire);
 
 #endif

@@ -36,7 +36,7 @@ enum {
 struct peer {
     nng_socket socket;
     bool has_socket;
-    _Atomic int pipes;
+    _Atomic int pipe;       /* of the connection that stands; 0: none */
     _Atomic bool is_silent; /* on this connection, when it was last asked */
     /* guarded by the client's lock */
     size_t outstanding;
@@ -149,7 +149,7 @@ static void request_release(struct request *request)
 
 static bool peer_is_connected(const struct peer *peer)
 {
-    return atomic_load(&peer->pipes) > 0;
+    return atomic_load(&peer->pipe) != 0;
 }
 
 /* The connected peer with the fewest outstanding; a silent one, and `not_this`, only when there is no
@@ -479,7 +479,14 @@ size_t bus_client_outstanding(const struct bus_client *client)
 
 /* --- announcements ---------------------------------------------------------------------------------- */
 
-/* Did nothing get lost before this number? What a run that was not heard before has said until now is not known. */
+static void gap_tell(struct bus_client *client)
+{
+    if (client->on_gap != NULL) {
+        client->on_gap(client->announcement_context);
+    }
+}
+
+/* Did nothing get lost before this number? The first of a run is taken as it comes: its connection told. */
 static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t number)
 {
     for (size_t i = 0; i < BUS_ADDRESSES_MAX; i++) {
@@ -493,7 +500,7 @@ static bool is_next(struct bus_client *client, const uint8_t *instance, uint64_t
     struct source *oldest = &client->sources[client->sources_next++ % BUS_ADDRESSES_MAX];
     *oldest = (struct source){.is_known = true, .number = number};
     memcpy(oldest->instance, instance, sizeof oldest->instance);
-    return false;
+    return true;
 }
 
 static bool is_closing(struct bus_client *client)
@@ -519,8 +526,8 @@ static void *listener_run(void *context)
             memcpy(instance, nng_msg_body(message), sizeof instance);
             (void)nng_msg_trim(message, sizeof instance); /* it is that long */
             (void)nng_msg_trim_u64(message, &number);
-            if (!is_next(client, instance, number) && client->on_gap != NULL) {
-                client->on_gap(client->announcement_context);
+            if (!is_next(client, instance, number)) {
+                gap_tell(client);
             }
         } else {
             nng_msg_clear(message); /* nobody of ours */
@@ -557,14 +564,26 @@ static FALLIBLE dial(nng_socket socket, const char *address, const struct bus_tl
     return result == 0 ? OK : bus_open_failed(result, "dialing", address, detail);
 }
 
+/* A socket with one dialer has one connection at most. One that ended before it stood is removed without having been
+ * added, and the end of an old one may be told after its successor. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
-    (void)pipe;
     struct peer *peer = context;
+    int id = nng_pipe_id(pipe);
     if (event == NNG_PIPE_EV_ADD_POST) {
         atomic_store(&peer->is_silent, false);
+        atomic_store(&peer->pipe, id);
+    } else {
+        (void)atomic_compare_exchange_strong(&peer->pipe, &id, 0); /* another one stands */
     }
-    atomic_fetch_add(&peer->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
+}
+
+/* What was announced before this connection was there is not known. */
+static void on_events_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
+{
+    (void)pipe;
+    (void)event;
+    gap_tell(context);
 }
 
 static FALLIBLE peer_open(struct peer *peer, const char *address, const struct bus_tls *tls,
@@ -623,6 +642,9 @@ static FALLIBLE open_events(struct bus_client *client, const struct bus_client_o
     result = nng_socket_set(client->events, NNG_OPT_SUB_SUBSCRIBE, "", 0);
     if (result == 0) {
         result = nng_socket_set_int(client->events, NNG_OPT_RECVBUF, SUB_BUFFER);
+    }
+    if (result == 0) {
+        result = nng_pipe_notify(client->events, NNG_PIPE_EV_ADD_POST, on_events_pipe, client);
     }
     if (result != 0) {
         return bus_open_failed(result, "opening", options->event_addresses, detail);

@@ -192,15 +192,6 @@ void bus_server_announce(struct bus_server *server, struct bytes wire)
     pthread_mutex_unlock(&server->announcing);
 }
 
-/* A greeting: from here on this connection loses nothing that the next number would not tell. Its client may have
- * held it for open before what was announced went to it. */
-static void on_subscriber(nng_pipe pipe, nng_pipe_ev event, void *context)
-{
-    (void)pipe;
-    (void)event;
-    bus_server_announce(context, bytes_of(NULL, 0));
-}
-
 static FALLIBLE listen_on(nng_socket socket, const char *address, const struct bus_tls *tls,
                           struct detail *detail)
 {
@@ -244,9 +235,6 @@ static FALLIBLE open_sockets(struct bus_server *server, const struct bus_server_
     }
     server->has_events = true;
     result = nng_socket_set_int(server->events, NNG_OPT_SENDBUF, EVENTS_QUEUED_MAX);
-    if (result == 0) {
-        result = nng_pipe_notify(server->events, NNG_PIPE_EV_ADD_POST, on_subscriber, server);
-    }
     if (result != 0) {
         return bus_open_failed(result, "opening", options->event_address, detail);
     }

@@ -466,7 +466,7 @@ static void gaps_wait(struct heard *heard, size_t wanted)
     assert_int_equal(gaps_of(heard), wanted);
 }
 
-/* The greeting of a connection tells that what was announced before it is unknown; a burst beyond all buffers leaves a hole in the
+/* A connection tells that what was announced before it is unknown; a burst beyond all buffers leaves a hole in the
  * numbers, which the next announcement shows, an empty one too, which is handed to nobody. */
 static void test_lost_announcements_are_told(void **state)
 {
