@@ -294,7 +294,7 @@ stage_clients() {
 stage_sim() {
     build_preset dev
     build_preset faults calltrace-api calltrace-correlator
-    run_pytest_wide sim
+    run_pytest sim
 }
 
 stage_chaos() {
